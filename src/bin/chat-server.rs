@@ -1,0 +1,55 @@
+//! `chat-server HOST PORT`: two people meet here and chat.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use log::{error, info, warn};
+use p2p_chat::{
+    limits, logging, net,
+    server::{LOG_TARGET, Limits, Server},
+    stop::{self, Stop},
+};
+
+/// Waits for two clients and relays what they say to each other.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "RUST_LOG sets the log level (error, warn, info, debug); NO_COLOR switches colours off."
+)]
+struct Arguments {
+    /// Name or address to listen on: localhost, 0.0.0.0, ::, ...
+    host: String,
+    /// Port to listen on; 0 takes a free one
+    port: u16,
+    /// How many two-party chats are served at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    sessions: u16,
+}
+
+fn main() -> ExitCode {
+    let Arguments { host, port, sessions } = Arguments::parse();
+    logging::start("info");
+    match run(&host, port, sessions.into()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            error!(target: LOG_TARGET, "❌ {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(host: &str, port: u16, sessions: usize) -> Result<(), String> {
+    let limits = Limits::default();
+    if let Some(advice) = limits::raise_descriptors(sessions * 2 + limits.handshakes) {
+        warn!(target: LOG_TARGET, "⚠️ {advice}");
+    }
+    let stop = Stop::new();
+    let stopping = stop.clone();
+    stop::on_signal(move || stopping.trigger(), || ()).map_err(|error| format!("cannot catch Ctrl+C: {error}"))?;
+    let server = Server::bind(host, port, sessions, limits).map_err(|error| error.to_string())?;
+    info!(target: LOG_TARGET, "🚀 Chat server started on {}", net::place(host, server.port()));
+    server.run(&stop);
+    info!(target: LOG_TARGET, "🛑 Server stopped");
+    Ok(())
+}

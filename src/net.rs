@@ -1,0 +1,340 @@
+//! Sockets the way we want them: every address of a name, no delay, keepalive, closing in good order.
+//!
+//! What is said over them is the business of [`crate::protocol`].
+
+use std::{
+    error, fmt,
+    io::{self, ErrorKind, Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
+    time::{Duration, Instant},
+};
+
+/// How long a connection attempt to one address may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A write that makes no progress is looked at this many times before its time is up.
+const LOOKS: u32 = 6;
+
+/// With keepalive: a silent host is asked after this time, ...
+#[cfg(feature = "keepalive")]
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// ... then this often, ...
+#[cfg(feature = "keepalive")]
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// ... and given up when it was asked this often without an answer: after a minute.
+#[cfg(feature = "keepalive")]
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// What failed before there was a connection, and what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The host's name has no address.
+    Resolve(String, io::Error),
+    /// An address cannot be listened on.
+    Listen(String, io::Error),
+    /// No address of the host took the connection.
+    Connect(String, io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resolve(host, error) => write!(f, "cannot find the host {host}: {error}; is the name right?"),
+            Self::Connect(place, error) => write!(f, "cannot connect to {place}: {error}"),
+            Self::Listen(place, error) => {
+                write!(f, "cannot listen on {place}: {error}")?;
+                match error.kind() {
+                    ErrorKind::AddrInUse => f.write_str("; stop the program that has it, or choose another port"),
+                    ErrorKind::PermissionDenied => f.write_str("; ports below 1024 need root, choose a higher one"),
+                    ErrorKind::AddrNotAvailable => f.write_str("; this machine has no such address"),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        let (Self::Resolve(_, error) | Self::Listen(_, error) | Self::Connect(_, error)) = self;
+        Some(error)
+    }
+}
+
+/// `HOST:PORT` as people write it, an IPv6 address in brackets.
+#[must_use]
+pub fn place(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Every address of the host, each once, in the system's order.
+///
+/// # Errors
+/// [`Error::Resolve`] when there is none.
+pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let mut addresses = Vec::new();
+    for address in (bare, port).to_socket_addrs().map_err(|error| Error::Resolve(host.to_owned(), error))? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        return Err(Error::Resolve(host.to_owned(), io::Error::new(ErrorKind::NotFound, "it has no address")));
+    }
+    Ok(addresses)
+}
+
+/// Listens on every address of the host, on the same port; port 0 takes a free one.
+/// An address of a kind that this machine does not have (IPv6 switched off) is passed over as long as there is another.
+///
+/// # Errors
+/// [`Error::Resolve`] or [`Error::Listen`].
+pub fn listen(host: &str, port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+    let addresses = resolve(host, port)?;
+    // A port that is free on one address may be taken on the next: with port 0 another one is tried.
+    let mut tries = if port == 0 { 20 } else { 1 };
+    loop {
+        tries -= 1;
+        match listen_on_all(&addresses) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && tries > 0 => {}
+            result => return result.map_err(|error| Error::Listen(place(host, port), error)),
+        }
+    }
+}
+
+fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u16)> {
+    let (mut listeners, mut taken, mut missing) = (Vec::new(), None, None);
+    for address in addresses {
+        let mut address = *address;
+        address.set_port(taken.unwrap_or(address.port()));
+        match TcpListener::bind(address) {
+            Ok(listener) => {
+                taken = Some(listener.local_addr()?.port());
+                listeners.push(listener);
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported) => {
+                missing = Some(error)
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match (taken, missing) {
+        (Some(port), _) => Ok((listeners, port)),
+        (None, error) => Err(error.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into())),
+    }
+}
+
+/// Connects to the first address of the host that answers.
+///
+/// # Errors
+/// [`Error::Resolve`], or [`Error::Connect`] with the last address's reason.
+pub fn connect(host: &str, port: u16) -> Result<Socket, Error> {
+    let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
+    for address in resolve(host, port)? {
+        match TcpStream::connect_timeout(&address, CONNECT).and_then(Socket::new) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(Error::Connect(place(host, port), last))
+}
+
+/// Whether a read or write ran out of its time: `WouldBlock` on Unix, `TimedOut` on Windows.
+#[must_use]
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// A connection. Threads share one in an `Arc`: a clone of the stream would be another descriptor.
+#[derive(Debug)]
+pub struct Socket(TcpStream);
+
+impl Socket {
+    /// Sends without delay, and notices a host that vanished.
+    ///
+    /// # Errors
+    /// The system's, when the other side is gone already.
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        #[cfg(feature = "keepalive")]
+        socket2::SockRef::from(&stream).set_tcp_keepalive(
+            &socket2::TcpKeepalive::new()
+                .with_time(KEEPALIVE_IDLE)
+                .with_interval(KEEPALIVE_INTERVAL)
+                .with_retries(KEEPALIVE_PROBES),
+        )?;
+        Ok(Self(stream))
+    }
+
+    /// The other side's address.
+    ///
+    /// # Errors
+    /// The system's, when it is gone already.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+
+    /// From here on, a close that nobody prepared by [`Self::close_in_order`] (a crash, a kill, a lost companion) reaches the
+    /// other side as a reset instead of a plain end, and words that nobody acknowledges for a minute end the connection.
+    /// Without the feature `keepalive` every end looks plain.
+    pub fn expect_answers(&self) {
+        #[cfg(feature = "keepalive")]
+        {
+            let socket = socket2::SockRef::from(&self.0);
+            // Best effort: it only makes the end of a connection tell more.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+            #[cfg(target_os = "linux")]
+            let _ = socket.set_tcp_user_timeout(Some(KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_PROBES));
+        }
+    }
+
+    /// Takes back [`Self::expect_answers`]: all that was sent arrives, then a plain end of stream.
+    pub fn close_in_order(&self) {
+        #[cfg(feature = "keepalive")]
+        let _ = socket2::SockRef::from(&self.0).set_linger(None);
+    }
+
+    /// Limits each read; `None` waits for ever.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn limit_reads(&self, limit: Option<Duration>) -> io::Result<()> {
+        // A limit of zero would mean none.
+        self.0.set_read_timeout(limit.map(|limit| limit.max(Duration::from_millis(1))))
+    }
+
+    /// Gives up a [`Self::send`] that makes no progress for this long.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn limit_stalls(&self, limit: Duration) -> io::Result<()> {
+        self.0.set_write_timeout(Some((limit / LOOKS).max(Duration::from_millis(1))))
+    }
+
+    /// Reads what there is; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// The system's; [`is_timeout`] tells whether a limit was reached.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match (&self.0).read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends everything.
+    ///
+    /// # Errors
+    /// The system's, or `TimedOut` when the other side took nothing for as long as [`Self::limit_stalls`] allows.
+    pub fn send(&self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut looks = LOOKS;
+        while !bytes.is_empty() {
+            match (&self.0).write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(sent) => {
+                    bytes = bytes.get(sent..).unwrap_or_default();
+                    looks = LOOKS;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) && looks > 1 => looks -= 1,
+                Err(error) if is_timeout(&error) => {
+                    return Err(io::Error::new(ErrorKind::TimedOut, "it stopped reading"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the other side that nothing more will come.
+    pub fn finish_sending(&self) {
+        // It fails only when the connection is gone, and then the other side knows.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+
+    /// Makes reads, also one that another thread waits in, see the end of the stream once what has arrived is read.
+    pub fn stop_reading(&self) {
+        let _ = self.0.shutdown(Shutdown::Read);
+    }
+
+    /// Ends whatever another thread does with the socket.
+    pub fn shut(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+
+    /// Whether the connection has broken since its end of stream was read.
+    #[must_use]
+    pub fn has_broken(&self) -> bool {
+        !matches!(self.0.take_error(), Ok(None))
+    }
+
+    /// Sends the last words and waits until the other side has closed, or sent `cap` bytes more, or the limit is over:
+    /// closing with unread input would be a reset, and the last words lost.
+    pub fn send_away(&self, words: &str, cap: usize, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        if self.send(words.as_bytes()).is_err() {
+            return;
+        }
+        self.finish_sending();
+        let (mut buffer, mut read) = ([0; 1024], 0);
+        while read < cap {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.limit_reads(Some(left)).is_err() {
+                return;
+            }
+            match self.read(&mut buffer) {
+                Ok(0) | Err(_) => return,
+                Ok(length) => read += length,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_failed_and_what_to_do() {
+        let listen = |kind: ErrorKind| Error::Listen("localhost:80".into(), kind.into()).to_string();
+        assert_eq!(
+            listen(ErrorKind::PermissionDenied),
+            "cannot listen on localhost:80: permission denied; ports below 1024 need root, choose a higher one"
+        );
+        assert_eq!(
+            listen(ErrorKind::AddrInUse),
+            "cannot listen on localhost:80: address in use; stop the program that has it, or choose another port"
+        );
+    }
+
+    #[test]
+    fn port_0_takes_the_same_port_on_every_address() {
+        let (listeners, port) = listen("localhost", 0).unwrap();
+        assert_ne!(port, 0);
+        assert!(listeners.iter().all(|listener| listener.local_addr().unwrap().port() == port));
+        let Err(Error::Listen(place, taken)) = listen("localhost", port) else { panic!("the port is taken") };
+        assert_eq!((place, taken.kind()), (format!("localhost:{port}"), ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn an_ipv6_address_may_stand_in_brackets() {
+        assert_eq!(resolve("[::1]", 8888).unwrap(), resolve("::1", 8888).unwrap());
+        assert_eq!((place("::1", 8888), place("[::1]", 8888)), ("[::1]:8888".into(), "[::1]:8888".into()));
+    }
+
+    #[test]
+    fn a_reader_that_stalls_is_given_up_and_one_that_is_slow_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sender = Socket::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap()).unwrap();
+        let mut reader = listener.accept().unwrap().0;
+        sender.limit_stalls(Duration::from_millis(300)).unwrap();
+        let error = sender.send(&vec![0; 64 << 20]).expect_err("nobody reads");
+        assert_eq!(error.to_string(), "it stopped reading");
+        std::thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+        sender.send(&vec![0; 1 << 20]).expect("somebody reads");
+    }
+}

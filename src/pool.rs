@@ -1,0 +1,192 @@
+//! A bounded thread pool that survives a panicking job and joins on stop.
+//!
+//! A job is taken only when a worker is free for it, so jobs may wait for one another without ever waiting for the pool.
+//! Threads are started when they are needed and end when they had nothing to do for [`IDLE`]. What a job is, is not its business.
+
+use std::{
+    collections::VecDeque,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crate::sync::lock;
+
+/// How long a thread without a job stays.
+pub const IDLE: Duration = Duration::from_secs(1);
+
+/// The stack of a worker, in bytes. Only what is touched takes memory; the address space of 10,000 workers stays at 2.5 GiB.
+const STACK: usize = 256 * 1024;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A pool of at most `size` threads.
+#[derive(Debug)]
+pub struct Pool {
+    name: &'static str,
+    size: usize,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// A job was queued, or the pool is closed.
+    work: Condvar,
+    /// A worker has become free.
+    free: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    /// Workers waiting for a job, those included for whom one is queued.
+    idle: usize,
+    workers: usize,
+    threads: Vec<JoinHandle<()>>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// A pool whose threads carry `name`.
+    ///
+    /// # Panics
+    /// Panics when `size` is 0: no job would ever run.
+    #[must_use]
+    pub fn new(name: &'static str, size: usize) -> Self {
+        assert!(size > 0, "a pool needs a thread");
+        Self { name, size, shared: Arc::default() }
+    }
+
+    /// Runs the job on a thread of the pool, waiting at most `patience` for one to be free.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none became free, or the system's error when no thread could be started. The job is dropped.
+    pub fn execute(&self, job: impl FnOnce() + Send + 'static, patience: Duration) -> io::Result<()> {
+        let busy = |state: &mut State| state.idle <= state.queue.len() && state.workers >= self.size;
+        let waited = self.shared.free.wait_timeout_while(lock(&self.shared.state), patience, busy);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if busy(&mut state) {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "every worker is busy"));
+        }
+        if state.idle <= state.queue.len() {
+            state.threads.retain(|thread| !thread.is_finished());
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new().name(self.name.to_owned()).stack_size(STACK);
+            state.threads.push(thread.spawn(move || shared.work())?);
+            state.workers += 1;
+            state.idle += 1;
+        }
+        state.queue.push_back(Box::new(job));
+        drop(state);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    /// Waits at most `limit` until no job is left, and tells whether that is so.
+    #[must_use]
+    pub fn is_done_within(&self, limit: Duration) -> bool {
+        let busy = |state: &mut State| state.idle < state.workers || !state.queue.is_empty();
+        let waited = self.shared.free.wait_timeout_while(lock(&self.shared.state), limit, busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+}
+
+impl Drop for Pool {
+    /// Lets the jobs that run come to their end, and joins every thread.
+    fn drop(&mut self) {
+        let threads = {
+            let mut state = lock(&self.shared.state);
+            state.closed = true;
+            std::mem::take(&mut state.threads)
+        };
+        self.shared.work.notify_all();
+        for thread in threads {
+            // A job's panic was caught and logged; there is nothing else that could have gone wrong.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        while let Some(job) = self.next_job() {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
+                let text = panic
+                    .downcast_ref::<&str>()
+                    .copied()
+                    .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                log::error!(target: "pool", "🔥 a job panicked: {}", text.unwrap_or("for an unknown reason"));
+            }
+            lock(&self.state).idle += 1;
+            self.free.notify_all();
+        }
+    }
+
+    /// The next job, or `None` when this thread is to end.
+    fn next_job(&self) -> Option<Job> {
+        let nothing = |state: &mut State| state.queue.is_empty() && !state.closed;
+        let (mut state, _) =
+            self.work.wait_timeout_while(lock(&self.state), IDLE, nothing).unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        let job = state.queue.pop_front();
+        if job.is_none() {
+            state.workers -= 1;
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_panicking_job_does_not_take_its_worker_along() {
+        let pool = Pool::new("test", 1);
+        let (done, finished) = mpsc::channel();
+        pool.execute(|| panic!("on purpose"), LIMIT).unwrap();
+        pool.execute(move || done.send(()).unwrap(), LIMIT).unwrap();
+        finished.recv_timeout(LIMIT).expect("the second job runs");
+    }
+
+    #[test]
+    fn a_job_is_refused_when_every_worker_is_busy_and_taken_when_one_is_free() {
+        let pool = Pool::new("test", 2);
+        let (release, wait) = mpsc::channel::<()>();
+        let wait = Arc::new(Mutex::new(wait));
+        for _ in 0..2 {
+            let wait = Arc::clone(&wait);
+            pool.execute(move || drop(lock(&wait).recv()), Duration::ZERO).unwrap();
+        }
+        let refused = pool.execute(|| (), Duration::ZERO).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        release.send(()).unwrap();
+        pool.execute(|| (), LIMIT).expect("one worker is free again");
+        drop(release);
+        assert!(pool.is_done_within(LIMIT));
+    }
+
+    #[test]
+    fn dropping_the_pool_waits_for_the_jobs() {
+        let (done, finished) = mpsc::channel();
+        let pool = Pool::new("test", 4);
+        for number in 0..4 {
+            let done = done.clone();
+            pool.execute(move || done.send(number).unwrap(), LIMIT).unwrap();
+        }
+        drop((pool, done));
+        assert_eq!(finished.iter().count(), 4);
+    }
+}

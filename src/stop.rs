@@ -1,0 +1,76 @@
+//! One orderly stop for Ctrl+C, SIGTERM, SIGHUP and errors.
+
+use std::{
+    process,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::sync::lock;
+
+/// A flag that is set once and can be waited for. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<(AtomicBool, Mutex<()>, Condvar)>);
+
+impl Stop {
+    /// A flag that is not set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the flag and wakes all who wait for it.
+    pub fn trigger(&self) {
+        let (flag, mutex, changed) = &*self.0;
+        let _guard = lock(mutex);
+        flag.store(true, Ordering::Relaxed);
+        changed.notify_all();
+    }
+
+    /// Whether the flag is set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the flag is set.
+    pub fn wait(&self) {
+        while !self.wait_for(Duration::from_secs(3600)) {}
+    }
+
+    /// Waits until the flag is set, for at most this long, and tells whether it is.
+    #[must_use]
+    pub fn wait_for(&self, limit: Duration) -> bool {
+        let (_, mutex, changed) = &*self.0;
+        drop(changed.wait_timeout_while(lock(mutex), limit, |()| !self.is_set()));
+        self.is_set()
+    }
+}
+
+/// The exit code of a second Ctrl+C: 128 + SIGINT, as shells have it.
+pub const EXIT_INTERRUPTED: i32 = 130;
+
+/// Calls `first` at the first Ctrl+C, SIGTERM or SIGHUP; the second ends the process at once with [`EXIT_INTERRUPTED`],
+/// after `last`.
+///
+/// # Errors
+/// When the process has a handler for these signals already.
+#[expect(clippy::exit, reason = "a second Ctrl+C means: now, whatever still runs")]
+pub fn on_signal(
+    mut first: impl FnMut() + Send + 'static,
+    mut last: impl FnMut() + Send + 'static,
+) -> Result<(), ctrlc::Error> {
+    let mut signals = 0;
+    ctrlc::set_handler(move || {
+        signals += 1;
+        if signals == 1 {
+            first();
+        } else {
+            last();
+            process::exit(EXIT_INTERRUPTED);
+        }
+    })
+}
