@@ -1,0 +1,35 @@
+//! A small chat for two people in a terminal. This is the map of the house.
+//!
+//! ```text
+//!  keyboard ─► writer thread ─► socket ─►┐                       ┌─► socket ─► reader thread ─► screen
+//!                                        │   chat-server         │
+//!                                        ├─► worker ─► relay ────┤
+//!  screen ◄─ reader thread ◄─ socket ◄───┘  (bytes, unchanged)   └◄─ socket ◄─ writer thread ◄─ keyboard
+//! ```
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`server`] | accept → handshake → lobby → relay |
+//! | [`client`] | connects, asks for a nickname, runs the two threads |
+//! | [`terminal`] | keyboard and screen: line editing, pipes, foreign text made safe |
+//! | [`protocol`] | what travels on the wire, without input or output |
+//! | [`net`] | sockets the way we want them |
+//! | [`pool`] | a bounded thread pool |
+//! | [`stop`] | one orderly stop |
+//! | [`logging`] | log lines |
+//! | [`nickname`], [`text`] | what a nickname may be, which characters may be shown |
+//!
+//! Arrows go one way: programs → server, client → protocol, net, pool, stop, terminal → nickname, text.
+
+pub mod client;
+pub mod limits;
+pub mod logging;
+pub mod net;
+pub mod nickname;
+pub mod pool;
+pub mod protocol;
+pub mod server;
+pub mod stop;
+mod sync;
+pub mod terminal;
+pub mod text;

@@ -1,0 +1,214 @@
+//! A terminal with a line editor. What arrives appears above the line that is being typed.
+//!
+//! The editor's own printer has two ways: while a line is edited it queues a text for the editing thread, otherwise it
+//! writes at once. Taken alone, a text that is still queued when the line is finished would be overtaken by the next, or
+//! never be shown. So a gate lets one text at a time through, only while the editor is sure to be there, and keeps a copy
+//! until it was shown. It knows that from the drawing of the prompt: after a text, it is drawn again without the question
+//! for highlighting that comes before every other drawing.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write as _},
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use rustyline::{
+    ColorMode, Config, Editor, ExternalPrinter, Helper,
+    completion::Completer,
+    error::ReadlineError,
+    highlight::{CmdKind, Highlighter},
+    hint::Hinter,
+    history::DefaultHistory,
+    validate::{ValidationContext, ValidationResult, Validator},
+};
+
+use super::Event;
+use crate::{
+    protocol::Lines,
+    sync::{lock, wait_while},
+};
+
+/// How many lines can be recalled.
+const RECALLED: usize = 1000;
+
+/// How long a text that the editor has taken may need to be shown before the screen is closed without it.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Ends the terminal's reporting of pasted text, and clears what stands below the cursor.
+const LEAVE_EDITING: &[u8] = b"\x1b[?2004l\r\n\x1b[J";
+
+pub(super) fn open() -> io::Result<(Input, Output)> {
+    let found = tcgetattr(io::stdin())?;
+    let config = Config::builder().max_history_size(RECALLED).map_err(to_io)?.auto_add_history(true);
+    // Colours are for the gate: without them the editor draws its prompt unasked.
+    let config = config.color_mode(ColorMode::Forced).build();
+    let mut editor = Editor::with_config(config).map_err(to_io)?;
+    let printer = editor.create_external_printer().map_err(to_io)?;
+    let gate = Arc::new(Gate {
+        state: Mutex::new(State { stage: Stage::Direct, under_way: None, asked: false, printer: Box::new(printer) }),
+        changed: Condvar::new(),
+    });
+    editor.set_helper(Some(Watch(Arc::clone(&gate))));
+    Ok((Input { editor, gate: Arc::clone(&gate) }, Output { gate, found: Mutex::new(found) }))
+}
+
+fn to_io(error: ReadlineError) -> io::Error {
+    match error {
+        ReadlineError::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+struct Gate {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    stage: Stage,
+    /// A text that the editor has taken, and not shown yet.
+    under_way: Option<String>,
+    /// The editor has asked about highlighting since it last drew its prompt.
+    asked: bool,
+    printer: Box<dyn ExternalPrinter + Send>,
+}
+
+#[derive(PartialEq)]
+enum Stage {
+    /// No line is edited, and no text is under way: texts are written at once.
+    Direct,
+    /// A line is edited: the editor takes texts.
+    Editing,
+    /// A line was finished while a text was under way: it will be shown with the next line, and others wait for that.
+    Between,
+}
+
+pub(super) struct Input {
+    editor: Editor<Watch, DefaultHistory>,
+    gate: Arc<Gate>,
+}
+
+impl super::Input for Input {
+    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<Event> {
+        let read = self.editor.readline(prompt);
+        self.gate.line_is_finished(read.is_ok())?;
+        match read {
+            Ok(line) => {
+                text.push(line.as_bytes());
+                text.push(b"\n");
+                Ok(Event::Typed)
+            }
+            Err(ReadlineError::Eof) => Ok(Event::Ended),
+            Err(ReadlineError::Interrupted) => Ok(Event::Interrupted),
+            Err(error) => Err(to_io(error)),
+        }
+    }
+}
+
+pub(super) struct Output {
+    gate: Arc<Gate>,
+    found: Mutex<Termios>,
+}
+
+impl super::Output for Output {
+    fn show(&self, lines: &[u8]) -> io::Result<()> {
+        let waits = |state: &mut State| match state.stage {
+            Stage::Direct => false,
+            Stage::Editing => state.under_way.is_some(),
+            Stage::Between => true,
+        };
+        let mut state = wait_while(&self.gate.changed, lock(&self.gate.state), waits);
+        if state.stage == Stage::Direct {
+            return write(lines);
+        }
+        let text = String::from_utf8_lossy(lines).into_owned();
+        state.under_way = Some(text.clone());
+        // The editor's queue has room for one text and holds none: this does not block.
+        state.printer.print(text).map_err(to_io)
+    }
+
+    fn close(&self) {
+        let shown = |state: &mut State| state.stage == Stage::Editing && state.under_way.is_some();
+        let waited = self.gate.changed.wait_timeout_while(lock(&self.gate.state), LAST_LOOK, shown);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let edited = std::mem::replace(&mut state.stage, Stage::Direct) != Stage::Direct;
+        // Nothing can be done about a terminal that is gone.
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &lock(&self.found));
+        if edited {
+            let _ = write(LEAVE_EDITING);
+        }
+        if let Some(text) = state.under_way.take() {
+            let _ = write(text.as_bytes());
+        }
+        drop(state);
+        self.gate.changed.notify_all();
+    }
+}
+
+impl Gate {
+    /// The editor has left the line. `goes_on`: another one will be edited.
+    fn line_is_finished(&self, goes_on: bool) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if !goes_on && let Some(text) = state.under_way.take() {
+            write(text.as_bytes())?;
+        }
+        state.stage = if state.under_way.is_some() { Stage::Between } else { Stage::Direct };
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+}
+
+/// Watches the editor at work.
+struct Watch(Arc<Gate>);
+
+impl Highlighter for Watch {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
+        let mut state = lock(&self.0.state);
+        if std::mem::take(&mut state.asked) {
+            return prompt.into();
+        }
+        state.under_way = None;
+        drop(state);
+        self.0.changed.notify_all();
+        prompt.into()
+    }
+
+    /// Asks for a full drawing each time: so every drawing but the one after a text is preceded by this question.
+    fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
+        let mut state = lock(&self.0.state);
+        state.asked = true;
+        if kind != CmdKind::ForcedRefresh {
+            state.stage = Stage::Editing;
+        }
+        drop(state);
+        self.0.changed.notify_all();
+        true
+    }
+}
+
+impl Validator for Watch {
+    /// The line is about to be finished: no text may be given to the editor any more.
+    fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        lock(&self.0.state).stage = Stage::Between;
+        Ok(ValidationResult::Valid(None))
+    }
+}
+
+impl Hinter for Watch {
+    type Hint = String;
+}
+
+impl Completer for Watch {
+    type Candidate = String;
+}
+
+impl Helper for Watch {}
+
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}

@@ -1,0 +1,194 @@
+//! Keyboard and screen, of three kinds: a terminal with a line editor, a simple terminal, and plain pipes.
+//!
+//! What arrives while a line is being typed appears above it. What the lines mean is the caller's business; foreign text
+//! must be made safe with [`crate::text::printable`] before it is shown on a terminal.
+
+#[cfg(feature = "line-editor")]
+mod editor;
+mod plain;
+mod simple;
+
+use std::{
+    borrow::Cow,
+    env,
+    io::{self, IsTerminal as _},
+    sync::Arc,
+};
+
+use crate::{
+    protocol::{Lines, MESSAGE_PIECE},
+    text::sendable,
+};
+
+/// Opens standard input and output as what they are: a keyboard and a screen, or pipes.
+///
+/// # Errors
+/// When the terminal cannot be set up.
+pub fn open() -> io::Result<(Keyboard, Screen)> {
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    if !is_terminal {
+        return Ok(assemble(plain::Input, plain::Output, Kind::Plain));
+    }
+    #[cfg(feature = "line-editor")]
+    if !is_dumb() {
+        let (input, output) = editor::open()?;
+        return Ok(assemble(input, output, Kind::Terminal { colours: wants_colours() }));
+    }
+    let (input, output) = simple::open();
+    Ok(assemble(input, output, Kind::Terminal { colours: wants_colours() }))
+}
+
+/// Terminals that cannot move the cursor, by the names that termcap and line editors know.
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_none_or(|term| ["", "dumb", "cons25", "emacs"].iter().any(|dumb| term == *dumb))
+}
+
+/// On a terminal that knows them, unless `NO_COLOR` is set to anything.
+fn wants_colours() -> bool {
+    !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn assemble(input: impl Input + 'static, output: impl Output + 'static, kind: Kind) -> (Keyboard, Screen) {
+    let keyboard = Keyboard { input: Box::new(input), lines: Lines::new(MESSAGE_PIECE), ended: false };
+    (keyboard, Screen { output: Arc::new(output), kind })
+}
+
+/// Where typed text comes from.
+trait Input: Send {
+    /// Asks with `prompt` and adds what was typed to `text`, at least one line or a part of one.
+    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<Event>;
+}
+
+enum Event {
+    Typed,
+    Ended,
+    Interrupted,
+}
+
+/// Where text is shown.
+trait Output: Send + Sync {
+    /// Shows whole lines.
+    fn show(&self, lines: &[u8]) -> io::Result<()>;
+    /// Shows a line about the chat.
+    fn status(&self, line: &str) -> io::Result<()> {
+        self.show(line.as_bytes())
+    }
+    /// Leaves the terminal as it was found.
+    fn close(&self) {}
+}
+
+/// What a person, or a script, typed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// A line without control characters; `ended` is `false` for a piece of one longer than
+    /// [`MESSAGE_PIECE`], which the next continues.
+    Line {
+        /// The text without a line end.
+        text: String,
+        /// Whether the line ends here.
+        ended: bool,
+    },
+    /// Ctrl+D on an empty line, or the end of standard input.
+    End,
+    /// Ctrl+C.
+    Interrupted,
+}
+
+/// Standard input.
+pub struct Keyboard {
+    input: Box<dyn Input>,
+    lines: Lines,
+    ended: bool,
+}
+
+impl std::fmt::Debug for Keyboard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyboard").field("lines", &self.lines).finish_non_exhaustive()
+    }
+}
+
+impl Keyboard {
+    /// The next line. A terminal asks for it with `prompt`.
+    ///
+    /// # Errors
+    /// When standard input cannot be read.
+    pub fn next_line(&mut self, prompt: &str) -> io::Result<Typed> {
+        loop {
+            if let Some(line) = self.lines.next_line() {
+                return Ok(Typed::Line { text: sendable(line.text).into_owned(), ended: line.ended });
+            }
+            if self.ended {
+                return Ok(Typed::End);
+            }
+            match self.input.read(prompt, &mut self.lines)? {
+                Event::Typed => {}
+                Event::Interrupted => return Ok(Typed::Interrupted),
+                Event::Ended => {
+                    self.ended = true;
+                    if !self.lines.rest().is_empty() {
+                        self.lines.push(b"\n");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the next line is here already, so that [`Self::next_line`] will not wait.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.lines.rest().contains(&b'\n')
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Plain,
+    Terminal { colours: bool },
+}
+
+/// Standard output, and for pipes standard error. Clones share it.
+#[derive(Clone)]
+pub struct Screen {
+    output: Arc<dyn Output>,
+    kind: Kind,
+}
+
+impl std::fmt::Debug for Screen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Screen").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Screen {
+    /// Whether a person sits before it. Otherwise nothing is decorated.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(self.kind, Kind::Terminal { .. })
+    }
+
+    /// Shows whole lines, each with its LF, above what is being typed. Blocks while the terminal does not take them.
+    ///
+    /// # Errors
+    /// `BrokenPipe` when nobody reads standard output any more.
+    pub fn show(&self, lines: &[u8]) -> io::Result<()> {
+        self.output.show(lines)
+    }
+
+    /// Says something about the chat itself. A terminal shows the mark before it, pipes say it on standard error.
+    ///
+    /// # Errors
+    /// As [`Self::show`].
+    pub fn status(&self, mark: &str, text: &str) -> io::Result<()> {
+        let line: Cow<'_, str> = match self.kind {
+            Kind::Plain => format!("{text}\n").into(),
+            Kind::Terminal { colours: false } => format!("{mark} {text}\n").into(),
+            Kind::Terminal { colours: true } => format!("{mark} \x1b[1m{text}\x1b[0m\n").into(),
+        };
+        self.output.status(&line)
+    }
+
+    /// Leaves the terminal as it was found, also while a line is being typed. What is shown later appears at once.
+    pub fn close(&self) {
+        self.output.close();
+    }
+}
