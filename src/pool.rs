@@ -4,11 +4,11 @@
 //! Threads are started when they are needed and end when they had nothing to do for [`IDLE`]. What a job is, is not its business.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, PoisonError},
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, ThreadId},
     time::Duration,
 };
 
@@ -45,7 +45,7 @@ struct State {
     /// Workers waiting for a job, those included for whom one is queued.
     idle: usize,
     workers: usize,
-    threads: Vec<JoinHandle<()>>,
+    threads: HashMap<ThreadId, JoinHandle<()>>,
     closed: bool,
 }
 
@@ -78,10 +78,10 @@ impl Pool {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "every worker is busy"));
         }
         if state.idle <= state.queue.len() {
-            state.threads.retain(|thread| !thread.is_finished());
             let shared = Arc::clone(&self.shared);
             let thread = thread::Builder::new().name(self.name.to_owned()).stack_size(STACK);
-            state.threads.push(thread.spawn(move || shared.work())?);
+            let thread = thread.spawn(move || shared.work())?;
+            state.threads.insert(thread.thread().id(), thread);
             state.workers += 1;
             state.idle += 1;
         }
@@ -109,7 +109,7 @@ impl Drop for Pool {
             std::mem::take(&mut state.threads)
         };
         self.shared.work.notify_all();
-        for thread in threads {
+        for thread in threads.into_values() {
             // A job's panic was caught and logged; there is nothing else that could have gone wrong.
             let _ = thread.join();
         }
@@ -140,6 +140,10 @@ impl Shared {
         let job = state.queue.pop_front();
         if job.is_none() {
             state.workers -= 1;
+            if !state.closed {
+                // Nobody will join this thread: its stack is given back as soon as it ends.
+                state.threads.remove(&thread::current().id());
+            }
         }
         job
     }

@@ -130,7 +130,9 @@ impl House {
         self.clients.for_each(|client| client.socket.stop_reading());
         let waiting = lock(&self.lobby).waiting().cloned();
         if let Some(guest) = waiting {
-            guest.wake();
+            // It may be blocked until it may say more: it looks whether to stop.
+            drop(lock(&guest.waiting));
+            guest.met.notify_all();
         }
         if !pool.is_done_within(FAREWELL) {
             self.clients.for_each(|client| {

@@ -30,16 +30,16 @@ pub(super) fn relay(from: &Socket, to: &Socket, cut: impl Fn() -> bool, bytes: &
             limited = buffer.is_large();
             from.limit_reads(limited.then_some(QUIET)).map_err(Broken::Reading)?;
         }
-        let length = match from.read(&mut buffer.bytes) {
+        let length = match from.read(buffer.bytes()) {
             Ok(0) => break,
             Ok(length) => length,
             Err(error) if limited && is_timeout(&error) => {
-                buffer = Buffer::new();
+                buffer.shrink();
                 continue;
             }
             Err(error) => return Err(Broken::Reading(error)),
         };
-        to.send(buffer.bytes.get(..length).unwrap_or_default()).map_err(Broken::Writing)?;
+        to.send(buffer.bytes().get(..length).unwrap_or_default()).map_err(Broken::Writing)?;
         *bytes += length as u64;
         buffer.adapt(length);
     }
@@ -47,31 +47,39 @@ pub(super) fn relay(from: &Socket, to: &Socket, cut: impl Fn() -> bool, bytes: &
 }
 
 /// A buffer that starts small, doubles whenever a read fills it, and is given back when the talk is small again.
+/// The small one stands on the worker's stack, which goes when the worker goes.
 struct Buffer {
-    bytes: Vec<u8>,
+    small: [u8; SMALLEST],
+    large: Vec<u8>,
     small_reads: u32,
 }
 
 impl Buffer {
     fn new() -> Self {
-        Self { bytes: vec![0; SMALLEST], small_reads: 0 }
+        Self { small: [0; SMALLEST], large: Vec::new(), small_reads: 0 }
     }
 
     fn is_large(&self) -> bool {
-        self.bytes.len() > SMALLEST
+        !self.large.is_empty()
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        if self.is_large() { &mut self.large } else { &mut self.small }
     }
 
     fn adapt(&mut self, length: usize) {
-        if length == self.bytes.len() && length < LARGEST {
-            self.bytes = vec![0; length * 2];
+        if length == self.bytes().len() && length < LARGEST {
+            self.large = vec![0; length * 2];
         }
         self.small_reads = if length <= SMALLEST { self.small_reads + 1 } else { 0 };
         if self.small_reads >= SMALL_READS {
-            self.small_reads = 0;
-            if self.is_large() {
-                *self = Self::new();
-            }
+            self.shrink();
         }
+    }
+
+    fn shrink(&mut self) {
+        self.large = Vec::new();
+        self.small_reads = 0;
     }
 }
 
@@ -83,11 +91,12 @@ mod tests {
     fn a_buffer_doubles_while_reads_fill_it_up_to_its_largest() {
         let mut buffer = Buffer::new();
         for _ in 0..20 {
-            buffer.adapt(buffer.bytes.len());
+            let length = buffer.bytes().len();
+            buffer.adapt(length);
         }
-        assert_eq!(buffer.bytes.len(), LARGEST);
+        assert_eq!(buffer.bytes().len(), LARGEST);
         buffer.adapt(LARGEST / 2);
-        assert_eq!(buffer.bytes.len(), LARGEST);
+        assert_eq!(buffer.bytes().len(), LARGEST);
     }
 
     #[test]
@@ -98,6 +107,6 @@ mod tests {
         for _ in 0..SMALL_READS {
             buffer.adapt(64);
         }
-        assert_eq!(buffer.bytes.len(), SMALLEST);
+        assert_eq!(buffer.bytes().len(), SMALLEST);
     }
 }

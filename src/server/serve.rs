@@ -1,4 +1,4 @@
-//! One client's whole stay, on one thread: asked for its nickname, seated, relayed, gone.
+//! One client on one thread: asked for its nickname until it has a seat, or is sent away.
 
 use std::{
     io,
@@ -8,13 +8,7 @@ use std::{
 
 use log::{info, warn};
 
-use super::{
-    House, LOG_TARGET,
-    clients::Client,
-    lobby::{NoSeat, Seated},
-    session::Guest,
-    talk::{introduce, talk, wait_for_companion},
-};
+use super::{House, LOG_TARGET, clients::Client, lobby::NoSeat, talk::stay};
 use crate::{
     net::is_timeout,
     protocol::{Arrival, Step, refusal},
@@ -29,20 +23,65 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
     let _leaving = Leaving { house, client };
-    let Some((guest, seated, words)) = ask(house, client) else { return };
-    let (Seated::First(number) | Seated::Second(number, _)) = seated;
-    let label = if house.several { format!(" (session {number})") } else { String::new() };
-    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{label}", client.number, guest.nickname);
-    match seated {
-        Seated::First(_) => {
-            let seat = Seat { house, guest: &guest };
-            if let Some((session, words)) = wait_for_companion(&seat, words, &label) {
-                talk(house, &session, &guest, &words, &label);
+    let number = client.number;
+    let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
+    let mut step = arrival.next(Instant::now());
+    loop {
+        if lock(&house.lobby).is_full() {
+            step = Step::SendAway(full());
+        }
+        step = match step {
+            Step::Say(words) => {
+                if let Some(reason) = words.lines().next().and_then(|line| line.strip_prefix("Nickname refused: ")) {
+                    warn!(target: LOG_TARGET, "🚫 Client {number} nickname refused: {reason}");
+                }
+                if let Err(error) = client.socket.send(words.as_bytes()) {
+                    return lost(format_args!("Client {number}"), &error, "");
+                }
+                arrival.next(Instant::now())
+            }
+            Step::Read(limit) => match hear(house, client, limit) {
+                Ok(words) => {
+                    arrival.received(&words);
+                    arrival.next(Instant::now())
+                }
+                Err(Some(words)) => Step::SendAway(words),
+                Err(None) => return,
+            },
+            Step::Named(nickname) => match stay(house, client, nickname, arrival.rest()) {
+                Ok(()) => return,
+                Err(NoSeat::Full) => Step::SendAway(full()),
+                Err(NoSeat::NicknameTaken) => arrival.refuse_nickname("it is the companion's, choose another"),
+            },
+            Step::SendAway(words) => {
+                let reason = words.lines().last().unwrap_or_default().trim_start_matches("Chat refused: ");
+                warn!(target: LOG_TARGET, "⛔ Client {number} refused: {reason}");
+                return send_away(client, &words);
             }
         }
-        Seated::Second(_, companion) => {
-            let session = introduce(&companion, &guest, &label);
-            talk(house, &session, &guest, &words, &label);
+    }
+}
+
+fn full() -> String {
+    refusal("the chat is full, try again later")
+}
+
+/// Reads what the client says, or nothing when the time is over. An error holds the words to send it away with, unless it is
+/// gone.
+fn hear(house: &House, client: &Client, limit: Duration) -> Result<Vec<u8>, Option<String>> {
+    let mut buffer = [0; 1024];
+    match client.socket.limit_reads(Some(limit)).and_then(|()| client.socket.read(&mut buffer)) {
+        Ok(0) if house.stop.is_set() => Err(Some(stopping())),
+        Ok(0) if client.is_evicted() => Err(Some(refusal("busy, too many clients are connecting; try again"))),
+        Ok(0) => {
+            info!(target: LOG_TARGET, "👋 Client {} left", client.number);
+            Err(None)
+        }
+        Ok(length) => Ok(buffer.get(..length).unwrap_or_default().to_vec()),
+        Err(error) if is_timeout(&error) => Ok(Vec::new()),
+        Err(error) => {
+            lost(format_args!("Client {}", client.number), &error, "");
+            Err(None)
         }
     }
 }
@@ -59,90 +98,9 @@ impl Drop for Leaving<'_> {
     }
 }
 
-/// The seat of a guest that waits is free again when it leaves, also when its worker panics.
-pub(super) struct Seat<'a> {
-    pub(super) house: &'a House,
-    pub(super) guest: &'a Arc<Guest>,
-}
-
-impl Seat<'_> {
-    /// Gives the seat up; `false` when the companion has come.
-    pub(super) fn leave(&self) -> bool {
-        lock(&self.house.lobby).leave(|seat| Arc::ptr_eq(seat, self.guest))
-    }
-}
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        self.guest.tell();
-        self.leave();
-    }
-}
-
-type Asked = (Arc<Guest>, Seated<Arc<Guest>>, Vec<u8>);
-
-/// Asks for the nickname until the client has a seat; `None` when it is gone, or was sent away.
-fn ask(house: &House, client: &Arc<Client>) -> Option<Asked> {
-    let number = client.number;
-    let refuse = |words: &str| {
-        let reason = words.lines().last().unwrap_or_default();
-        warn!(target: LOG_TARGET, "⛔ Client {number} refused: {}", reason.trim_start_matches("Chat refused: "));
-        send_away(client, words);
-    };
-    let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
-    let mut buffer = [0; 1024];
-    loop {
-        if lock(&house.lobby).is_full() {
-            refuse(&refusal("the chat is full, try again later"));
-            return None;
-        }
-        let mut step = arrival.next(Instant::now());
-        if let Step::Named(nickname) = step {
-            let guest = Guest::new(Arc::clone(client), nickname);
-            let seat = lock(&house.lobby).take_seat(&guest.nickname, Arc::clone(&guest));
-            step = match seat {
-                Ok(seated) => {
-                    client.sit_down();
-                    return client.socket.limit_reads(None).ok().map(|()| (guest, seated, arrival.rest().to_vec()));
-                }
-                Err(NoSeat::Full) => continue,
-                Err(NoSeat::NicknameTaken) => arrival.refuse_nickname("it is the companion's, choose another"),
-            };
-        }
-        match step {
-            Step::Say(words) => {
-                if let Some(reason) = words.lines().next().and_then(|line| line.strip_prefix("Nickname refused: ")) {
-                    warn!(target: LOG_TARGET, "🚫 Client {number} nickname refused: {reason}");
-                }
-                if let Err(error) = client.socket.send(words.as_bytes()) {
-                    lost(format_args!("Client {number}"), &error, "");
-                    return None;
-                }
-            }
-            Step::SendAway(words) => {
-                refuse(&words);
-                return None;
-            }
-            Step::Named(_) => unreachable!("a nickname has led to a seat or to another step"),
-            Step::Read(limit) => {
-                let read = client.socket.limit_reads(Some(limit)).and_then(|()| client.socket.read(&mut buffer));
-                match read {
-                    Ok(0) if house.stop.is_set() => refuse(&refusal("the server is stopping")),
-                    Ok(0) if client.is_evicted() => {
-                        refuse(&refusal("busy, too many clients are connecting; try again"))
-                    }
-                    Ok(0) => info!(target: LOG_TARGET, "👋 Client {number} left"),
-                    Ok(length) => {
-                        arrival.received(buffer.get(..length).unwrap_or_default());
-                        continue;
-                    }
-                    Err(error) if is_timeout(&error) => continue,
-                    Err(error) => lost(format_args!("Client {number}"), &error, ""),
-                }
-                return None;
-            }
-        }
-    }
+/// What a client hears that has no companion when the server stops.
+pub(super) fn stopping() -> String {
+    refusal("the server is stopping")
 }
 
 /// Logs that a connection is lost. The reason is the system's, but a log line is one line whatever it says.

@@ -10,110 +10,30 @@ use std::{
 };
 
 use super::clients::Client;
-use crate::{
-    nickname::Nickname,
-    sync::{lock, wait_while},
-};
+use crate::{nickname::Nickname, sync::lock};
 
-/// A client that has a nickname and a seat.
+/// A client that has a nickname.
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) client: Arc<Client>,
     pub(super) nickname: Nickname,
-    stage: Mutex<Stage>,
-    changed: Condvar,
+    /// Held while it is told where it is, so that it never speaks, nor is met, in between.
+    pub(super) waiting: Mutex<Waiting>,
+    pub(super) met: Condvar,
 }
 
-#[derive(Debug)]
-enum Stage {
-    /// It has a seat, but was not told so yet.
-    Seated,
-    /// It waits for a companion; what it has said meanwhile is kept.
-    Waiting(Vec<u8>),
-    /// The companion has come, and is being handed what was kept.
-    Introduced,
-    /// It may speak.
-    Talking(Arc<Session>),
-    /// It speaks, or is gone: nobody waits for it here.
-    Gone,
-}
-
-/// What became of the words of a guest that waits.
-#[derive(Debug)]
-pub(super) enum Kept {
-    /// They are kept: it waits on.
-    Waits,
-    /// The companion has come. `keeps`: the words have reached it already.
-    Meets { session: Arc<Session>, keeps: bool },
+/// A guest before the conversation.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// What it has said so far.
+    pub(super) kept: Vec<u8>,
+    /// The session it may join, to be taken out: a session holds its guests.
+    pub(super) session: Option<Arc<Session>>,
 }
 
 impl Guest {
     pub(super) fn new(client: Arc<Client>, nickname: Nickname) -> Arc<Self> {
-        Arc::new(Self { client, nickname, stage: Mutex::new(Stage::Seated), changed: Condvar::new() })
-    }
-
-    fn set(&self, stage: Stage) {
-        *lock(&self.stage) = stage;
-        self.changed.notify_all();
-    }
-
-    /// It was told that it waits; `words` are what it has said so far.
-    pub(super) fn wait_with(&self, words: Vec<u8>) {
-        self.set(Stage::Waiting(words));
-    }
-
-    /// Whoever waits for it to be told that it waits need not wait any longer.
-    pub(super) fn tell(&self) {
-        let mut stage = lock(&self.stage);
-        if matches!(*stage, Stage::Seated) {
-            *stage = Stage::Gone;
-        }
-        self.changed.notify_all();
-    }
-
-    /// Keeps words of a guest that waits, up to `limit` bytes and one read more; blocks while that is reached.
-    /// When the companion has come, blocks until the guest may speak.
-    pub(super) fn keep(&self, words: &[u8], limit: usize, stopped: impl Fn() -> bool) -> Kept {
-        let mut stage = lock(&self.stage);
-        let keeps = if let Stage::Waiting(kept) = &mut *stage {
-            kept.extend_from_slice(words);
-            true
-        } else {
-            false
-        };
-        let mut stage = wait_while(&self.changed, stage, |stage| match stage {
-            Stage::Waiting(kept) => kept.len() >= limit && !stopped(),
-            Stage::Seated | Stage::Introduced => true,
-            Stage::Talking(_) | Stage::Gone => false,
-        });
-        // The session holds the guest: the guest must not hold the session for ever.
-        match std::mem::replace(&mut *stage, Stage::Gone) {
-            Stage::Talking(session) => Kept::Meets { session, keeps },
-            waiting => {
-                *stage = waiting;
-                Kept::Waits
-            }
-        }
-    }
-
-    /// Wakes the guest when it is blocked in [`Self::keep`], so that it looks whether to stop.
-    pub(super) fn wake(&self) {
-        drop(lock(&self.stage));
-        self.changed.notify_all();
-    }
-
-    /// The companion has come: hands over what was kept. Blocks until the guest was told that it waits.
-    pub(super) fn introduce(&self) -> Vec<u8> {
-        let mut stage = wait_while(&self.changed, lock(&self.stage), |stage| matches!(stage, Stage::Seated));
-        match std::mem::replace(&mut *stage, Stage::Introduced) {
-            Stage::Waiting(kept) => kept,
-            _ => Vec::new(),
-        }
-    }
-
-    /// From now on the guest may speak.
-    pub(super) fn may_talk(&self, session: Arc<Session>) {
-        self.set(Stage::Talking(session));
+        Arc::new(Self { client, nickname, waiting: Mutex::default(), met: Condvar::new() })
     }
 }
 

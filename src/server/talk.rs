@@ -6,13 +6,16 @@ use log::info;
 
 use super::{
     House, LOG_TARGET,
+    clients::Client,
+    lobby::{NoSeat, Seated},
     relay::{Broken, relay},
-    serve::{Seat, lost, send_away},
-    session::{Guest, Kept, Session},
+    serve::{lost, send_away, stopping},
+    session::{Guest, Session, Waiting},
 };
 use crate::{
-    protocol::{WAITING, connected_to, refusal},
-    sync::lock,
+    nickname::Nickname,
+    protocol::{WAITING, connected_to},
+    sync::{lock, wait_while},
 };
 
 /// A lost connection is passed on as a reset, which would overtake words that are still under way: they get this long.
@@ -21,68 +24,119 @@ const UNDER_WAY: Duration = Duration::from_millis(200);
 /// How often a connection whose stream has ended is looked at: a reset of it wakes nobody.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The seat of a guest that waits is free again when it leaves, also when its worker panics.
+struct Seat<'a> {
+    house: &'a House,
+    guest: &'a Arc<Guest>,
+    /// What log lines about it end in: the session, when there can be several.
+    label: String,
+}
+
+impl Seat<'_> {
+    /// Gives the seat up; `false` when the companion has come.
+    fn leave(&self) -> bool {
+        lock(&self.house.lobby).leave(|seat| Arc::ptr_eq(seat, self.guest))
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
+pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, words: &[u8]) -> Result<(), NoSeat> {
+    let guest = Guest::new(Arc::clone(client), nickname);
+    let mut waiting = lock(&guest.waiting);
+    let seated = lock(&house.lobby).take_seat(&guest.nickname, Arc::clone(&guest))?;
+    client.sit_down();
+    let (Seated::First(number) | Seated::Second(number, _)) = seated;
+    let label = if house.several { format!(" (session {number})") } else { String::new() };
+    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{label}", client.number, guest.nickname);
+    let seat = Seat { house, guest: &guest, label };
+    let meeting = match seated {
+        Seated::First(_) => {
+            waiting.kept = words.to_vec();
+            // Whether it still listens shows when it is read from.
+            let _ = client.socket.send(format!("{WAITING}\n").as_bytes());
+            drop(waiting);
+            wait_for_companion(&seat)
+        }
+        Seated::Second(_, first) => {
+            drop(waiting);
+            Some((introduce(&first, &guest, &seat.label), words.to_vec()))
+        }
+    };
+    if let Some((session, words)) = meeting {
+        talk(house, &session, &guest, &words, &seat.label);
+    }
+    Ok(())
+}
+
 /// The first of a pair waits; what it says meanwhile is kept. Returns the session and words that were not kept, or
 /// `None` when it has left.
-pub(super) fn wait_for_companion(seat: &Seat<'_>, words: Vec<u8>, label: &str) -> Option<(Arc<Session>, Vec<u8>)> {
-    let Seat { house, guest } = seat;
+fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, Vec<u8>)> {
+    let Seat { house, guest, label } = seat;
     let socket = &guest.client.socket;
     let stopped = || house.stop.is_set();
-    let told = socket.send(format!("{WAITING}\n").as_bytes());
-    guest.wait_with(words);
     let mut buffer = [0; 1024];
-    let end = told.and_then(|()| {
-        loop {
-            let length = socket.read(&mut buffer)?;
-            let words = buffer.get(..length).unwrap_or_default();
-            match guest.keep(words, house.limits.kept, stopped) {
-                Kept::Meets { session, keeps } => {
-                    return Ok(Some((session, if keeps { Vec::new() } else { words.to_vec() })));
-                }
-                Kept::Waits if length == 0 => return Ok(None),
-                Kept::Waits => {}
-            }
+    let mut end = socket.limit_reads(None).map(|()| 1);
+    while let Ok(1..) = end {
+        end = socket.read(&mut buffer);
+        let words = buffer.get(..*end.as_ref().unwrap_or(&0)).unwrap_or_default();
+        let mut waiting = lock(&guest.waiting);
+        if let Some(session) = waiting.session.take() {
+            return Some((session, words.to_vec()));
         }
-    });
-    match end {
-        Ok(Some(meeting)) => return Some(meeting),
+        waiting.kept.extend_from_slice(words);
+        let must_wait =
+            |waiting: &mut Waiting| waiting.session.is_none() && waiting.kept.len() >= house.limits.kept && !stopped();
+        drop(wait_while(&guest.met, waiting, must_wait));
+    }
+    if !seat.leave() {
         // The companion came at that very moment. The end of the stream is read again in the conversation.
-        _ if !seat.leave() => match guest.keep(&[], usize::MAX, stopped) {
-            Kept::Meets { session, .. } => return Some((session, Vec::new())),
-            Kept::Waits => {}
-        },
-        Ok(None) if stopped() => send_away(&guest.client, &refusal("the server is stopping")),
-        Ok(None) => info!(target: LOG_TARGET, "👋 {guest} left{label}"),
+        let mut waiting = wait_while(&guest.met, lock(&guest.waiting), |waiting| waiting.session.is_none());
+        return waiting.session.take().map(|session| (session, Vec::new()));
+    }
+    match end {
+        Ok(_) if stopped() => send_away(&guest.client, &stopping()),
+        Ok(_) => info!(target: LOG_TARGET, "👋 {guest} left{label}"),
         Err(error) => lost(guest, &error, label),
     }
     None
 }
 
 /// The second of a pair meets the first, and hears what it has said so far.
-pub(super) fn introduce(first: &Arc<Guest>, second: &Arc<Guest>, label: &str) -> Arc<Session> {
-    let kept = first.introduce();
+fn introduce(first: &Arc<Guest>, second: &Arc<Guest>, label: &str) -> Arc<Session> {
+    // Held over the introduction: what the first says meanwhile must come behind what it has said before.
+    let mut waiting = lock(&first.waiting);
+    let kept = std::mem::take(&mut waiting.kept);
     let session = Session::new(Arc::clone(first), Arc::clone(second), kept.len() as u64);
     info!(target: LOG_TARGET, "💬 Chat session started{label}");
     for guest in &session.guests {
         guest.client.socket.expect_answers();
     }
-    // Whether the first still listens shows when it is read from.
     let _ = first.client.socket.send(connected_to(&second.nickname).as_bytes());
     let greeting = [connected_to(&first.nickname).as_bytes(), &kept].concat();
     if let Err(error) = second.client.socket.send(&greeting) {
         lost(second, &error, label);
         session.cut();
     }
-    first.may_talk(Arc::clone(&session));
+    waiting.session = Some(Arc::clone(&session));
+    first.met.notify_all();
     session
 }
 
 /// Relays what the guest says to its companion, beginning with `words`, and stays until the session is over.
-pub(super) fn talk(house: &House, session: &Arc<Session>, guest: &Guest, words: &[u8], label: &str) {
+fn talk(house: &House, session: &Arc<Session>, guest: &Guest, words: &[u8], label: &str) {
     let (side, companion) = session.side_of(guest);
     let mut direction = Direction { house, session, side, label, relayed: words.len() as u64, is_over: false };
     let (from, to) = (&guest.client.socket, &companion.client.socket);
+    let unlimited = from.limit_reads(None).map_err(Broken::Reading);
     let is_cut = || session.is_cut() || house.stop.is_set();
-    let end = to.send(words).map_err(Broken::Writing).and_then(|()| relay(from, to, is_cut, &mut direction.relayed));
+    let said = unlimited.and_then(|()| to.send(words).map_err(Broken::Writing));
+    let end = said.and_then(|()| relay(from, to, is_cut, &mut direction.relayed));
     match end {
         _ if session.is_cut() => {}
         Ok(()) => {
