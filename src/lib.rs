@@ -28,6 +28,7 @@ pub mod net;
 pub mod nickname;
 pub mod pool;
 pub mod protocol;
+mod reception;
 pub mod server;
 pub mod stop;
 mod sync;

@@ -98,11 +98,9 @@ impl Pool {
         let waited = self.shared.free.wait_timeout_while(lock(&self.shared.state), limit, busy);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
-}
 
-impl Drop for Pool {
-    /// Lets the jobs that run come to their end, and joins every thread.
-    fn drop(&mut self) {
+    /// Lets the jobs that run come to their end, and joins every thread. Jobs that come later never run.
+    pub fn join(&self) {
         let threads = {
             let mut state = lock(&self.shared.state);
             state.closed = true;
@@ -113,6 +111,12 @@ impl Drop for Pool {
             // A job's panic was caught and logged; there is nothing else that could have gone wrong.
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.join();
     }
 }
 

@@ -8,10 +8,11 @@ use std::{
 
 use log::{info, warn};
 
-use super::{House, LOG_TARGET, clients::Client, lobby::NoSeat, talk::stay};
+use super::{House, LOG_TARGET, lobby::NoSeat, talk::stay};
 use crate::{
     net::is_timeout,
     protocol::{Arrival, Step, refusal},
+    reception::Client,
     sync::lock,
     text::printable,
 };
@@ -22,7 +23,6 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
-    let _leaving = Leaving { house, client };
     let number = client.number;
     let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
     let mut step = arrival.next(Instant::now());
@@ -83,18 +83,6 @@ fn hear(house: &House, client: &Client, limit: Duration) -> Result<Vec<u8>, Opti
             lost(format_args!("Client {}", client.number), &error, "");
             Err(None)
         }
-    }
-}
-
-/// The client is off the list and its socket closes, also when its worker panics.
-struct Leaving<'a> {
-    house: &'a House,
-    client: &'a Client,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.house.clients.remove(self.client);
     }
 }
 

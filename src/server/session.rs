@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::clients::Client;
-use crate::{nickname::Nickname, sync::lock};
+use crate::{nickname::Nickname, reception::Client, sync::lock};
 
 /// A client that has a nickname.
 #[derive(Debug)]

@@ -6,7 +6,6 @@ use log::info;
 
 use super::{
     House, LOG_TARGET,
-    clients::Client,
     lobby::{NoSeat, Seated},
     relay::{Broken, relay},
     serve::{lost, send_away, stopping},
@@ -15,6 +14,7 @@ use super::{
 use crate::{
     nickname::Nickname,
     protocol::{WAITING, connected_to},
+    reception::Client,
     sync::{lock, wait_while},
 };
 
@@ -50,7 +50,7 @@ pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, word
     let guest = Guest::new(Arc::clone(client), nickname);
     let mut waiting = lock(&guest.waiting);
     let seated = lock(&house.lobby).take_seat(&guest.nickname, Arc::clone(&guest))?;
-    client.sit_down();
+    client.settle();
     let (Seated::First(number) | Seated::Second(number, _)) = seated;
     let label = if house.several { format!(" (session {number})") } else { String::new() };
     info!(target: LOG_TARGET, "👤 Client {} nickname: {}{label}", client.number, guest.nickname);

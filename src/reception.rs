@@ -1,0 +1,241 @@
+//! Takes connections: gives each a worker of its own, makes room when there are too many, lets everyone go at a stop.
+//!
+//! What is said with a client is the business of the `serve` function that it is given.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use log::{Level, error, log, warn};
+
+use crate::{net::Socket, pool::Pool, protocol, stop::Stop, sync::lock};
+
+/// How long an orderly stop waits for the workers before it ends what they do.
+const FAREWELL: Duration = Duration::from_millis(400);
+
+/// How the lines of a log speak of clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    pub(crate) target: &'static str,
+    pub(crate) level: Level,
+    pub(crate) client: &'static str,
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// The smallest number that was free when it came, from 1.
+    pub(crate) number: usize,
+    pub(crate) address: SocketAddr,
+    pub(crate) socket: Socket,
+    arrived: Instant,
+    settled: AtomicBool,
+    evicted: AtomicBool,
+}
+
+impl Client {
+    /// It has said who it is, and no longer gives way to others.
+    pub(crate) fn settle(&self) {
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has to give way to newcomers.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Relaxed)
+    }
+}
+
+/// Everyone who is connected, and the workers who serve them.
+pub(crate) struct Reception {
+    voice: Voice,
+    pool: Pool,
+    stalled: Duration,
+    /// By number, from 1.
+    clients: Mutex<Vec<Option<Arc<Client>>>>,
+    stop: Stop,
+}
+
+impl fmt::Debug for Reception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reception").field("voice", &self.voice).finish_non_exhaustive()
+    }
+}
+
+type Serve = Arc<dyn Fn(&Arc<Client>) + Send + Sync>;
+
+impl Reception {
+    /// For at most `workers` clients at once, each given up when it takes nothing for as long as `stalled`.
+    pub(crate) fn new(voice: Voice, workers: usize, stalled: Duration, stop: &Stop) -> Arc<Self> {
+        let pool = Pool::new("client", workers);
+        Arc::new(Self { voice, pool, stalled, clients: Mutex::default(), stop: stop.clone() })
+    }
+
+    /// Serves all who come until the stop. Then their streams are made to end, `farewell` is called, what still goes on after
+    /// [`FAREWELL`] is ended, and every thread is joined.
+    pub(crate) fn run(
+        self: &Arc<Self>,
+        listeners: &[TcpListener],
+        serve: impl Fn(&Arc<Client>) + Send + Sync + 'static,
+        farewell: impl FnOnce(),
+    ) {
+        let serve: Serve = Arc::new(serve);
+        thread::scope(|scope| {
+            let mut accepting: Vec<_> = listeners
+                .iter()
+                .map(|listener| {
+                    let serve = &serve;
+                    (listener, scope.spawn(move || self.accept(listener, serve)))
+                })
+                .collect();
+            self.stop.wait();
+            self.for_each(|client| client.socket.stop_reading());
+            farewell();
+            if !self.pool.is_done_within(FAREWELL) {
+                self.for_each(|client| {
+                    client.socket.close_in_order();
+                    client.socket.shut();
+                });
+            }
+            while !accepting.is_empty() {
+                accepting.iter().for_each(|(listener, _)| wake(listener));
+                accepting.retain(|(_, thread)| !thread.is_finished());
+            }
+        });
+        self.pool.join();
+    }
+
+    /// Takes connections until the stop. Never does a client's work, so no client can delay another.
+    fn accept(self: &Arc<Self>, listener: &TcpListener, serve: &Serve) {
+        let target = self.voice.target;
+        let mut complained: Option<Instant> = None;
+        loop {
+            let accepted = listener.accept();
+            if self.stop.is_set() {
+                return;
+            }
+            match accepted {
+                Ok((stream, address)) => self.admit(stream, address, serve),
+                Err(error) if is_about_one_client(&error) => {}
+                Err(error) => {
+                    // Out of descriptors, most likely: whoever has not said who it is gives one back, all others go on.
+                    if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+                        complained = Some(Instant::now());
+                        error!(target: target, "⚠️ Cannot accept a client: {error}; raise the limit of open files (ulimit -n)?");
+                    }
+                    self.evict_longest_silent();
+                    let _ = self.stop.wait_for(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+
+    /// Gives the client a worker of its own.
+    fn admit(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, serve: &Serve) {
+        let Voice { target, level, client: who } = self.voice;
+        let Ok(socket) = Socket::new(stream) else { return };
+        // What a stalled client can hold up is bounded from its first byte on.
+        if socket.limit_stalls(self.stalled).is_err() {
+            return;
+        }
+        let client = self.add(socket, address);
+        let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
+        log!(target: target, level, "{mark} {who} {} connected from {address}", client.number);
+        if self.stop.is_set() {
+            // It came too late for the farewell.
+            client.socket.stop_reading();
+        }
+        let job = || {
+            let (serve, leaving) =
+                (Arc::clone(serve), Leaving { reception: Arc::clone(self), client: Arc::clone(&client) });
+            move || serve(&leaving.client)
+        };
+        if self.pool.execute(job(), Duration::ZERO).is_ok() {
+            return;
+        }
+        self.evict_longest_silent();
+        if let Err(error) = self.pool.execute(job(), Duration::from_secs(1)) {
+            warn!(target: target, "⛔ {who} {} refused: {error}", client.number);
+            // One short line into an empty send buffer: this cannot block.
+            let _ = client.socket.send(protocol::refusal("busy, try again later").as_bytes());
+        }
+    }
+
+    fn add(&self, socket: Socket, address: SocketAddr) -> Arc<Client> {
+        let mut slots = lock(&self.clients);
+        let free = slots.iter().position(Option::is_none).unwrap_or_else(|| {
+            slots.push(None);
+            slots.len() - 1
+        });
+        let client = Arc::new(Client {
+            number: free + 1,
+            address,
+            socket,
+            arrived: Instant::now(),
+            settled: AtomicBool::new(false),
+            evicted: AtomicBool::new(false),
+        });
+        if let Some(slot) = slots.get_mut(free) {
+            *slot = Some(Arc::clone(&client));
+        }
+        client
+    }
+
+    /// The one that has been longest without saying who it is gives way.
+    fn evict_longest_silent(&self) {
+        let longest = {
+            let slots = lock(&self.clients);
+            let giving_way =
+                slots.iter().flatten().filter(|client| !client.settled.load(Ordering::Relaxed) && !client.is_evicted());
+            giving_way.min_by_key(|client| client.arrived).cloned()
+        };
+        if let Some(client) = longest {
+            client.evicted.store(true, Ordering::Relaxed);
+            client.socket.stop_reading();
+        }
+    }
+
+    fn for_each(&self, act: impl Fn(&Client)) {
+        let clients: Vec<_> = lock(&self.clients).iter().flatten().cloned().collect();
+        clients.iter().for_each(|client| act(client));
+    }
+}
+
+/// The client is off the list and its socket closes when its worker is done, also by a panic.
+struct Leaving {
+    reception: Arc<Reception>,
+    client: Arc<Client>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(slot) = lock(&self.reception.clients).get_mut(self.client.number - 1) {
+            *slot = None;
+        }
+    }
+}
+
+/// Errors of `accept` that say that the client in question is gone, and nothing about the next (accept(2)).
+fn is_about_one_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    matches!(error.kind(), Kind::ConnectionAborted | Kind::ConnectionReset | Kind::Interrupted | Kind::PermissionDenied)
+}
+
+/// Connects to a listener of our own, so that its `accept` returns.
+fn wake(listener: &TcpListener) {
+    let Ok(mut address) = listener.local_addr() else { return };
+    if address.ip().is_unspecified() {
+        let loopback: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        address.set_ip(loopback);
+    }
+    if TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err() {
+        // No descriptor or no room in the backlog just now: the next try has them.
+        thread::sleep(Duration::from_millis(10));
+    }
+}
