@@ -71,10 +71,10 @@ impl Pool {
     /// # Errors
     /// `WouldBlock` when none became free, or the system's error when no thread could be started. The job is dropped.
     pub fn execute(&self, job: impl FnOnce() + Send + 'static, patience: Duration) -> io::Result<()> {
-        let busy = |state: &mut State| state.idle <= state.queue.len() && state.workers >= self.size;
+        let busy = |state: &mut State| state.is_busy(self.size);
         let waited = self.shared.free.wait_timeout_while(lock(&self.shared.state), patience, busy);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if busy(&mut state) {
+        if state.is_busy(self.size) {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "every worker is busy"));
         }
         if state.idle <= state.queue.len() {
@@ -89,6 +89,12 @@ impl Pool {
         drop(state);
         self.shared.work.notify_one();
         Ok(())
+    }
+
+    /// Whether no worker is free for one more job.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        lock(&self.shared.state).is_busy(self.size)
     }
 
     /// Waits at most `limit` until no job is left, and tells whether that is so.
@@ -117,6 +123,12 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.join();
+    }
+}
+
+impl State {
+    fn is_busy(&self, size: usize) -> bool {
+        self.idle <= self.queue.len() && self.workers >= size
     }
 }
 
@@ -176,7 +188,13 @@ mod tests {
         let wait = Arc::new(Mutex::new(wait));
         for _ in 0..2 {
             let wait = Arc::clone(&wait);
-            pool.execute(move || drop(lock(&wait).recv()), Duration::ZERO).unwrap();
+            pool.execute(
+                move || {
+                    let _ = lock(&wait).recv();
+                },
+                Duration::ZERO,
+            )
+            .unwrap();
         }
         let refused = pool.execute(|| (), Duration::ZERO).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);

@@ -33,7 +33,6 @@ pub(crate) struct Voice {
 pub(crate) struct Client {
     /// The smallest number that was free when it came, from 1.
     pub(crate) number: usize,
-    pub(crate) address: SocketAddr,
     pub(crate) socket: Socket,
     arrived: Instant,
     settled: AtomicBool,
@@ -144,30 +143,26 @@ impl Reception {
         if socket.limit_stalls(self.stalled).is_err() {
             return;
         }
-        let client = self.add(socket, address);
+        let client = self.add(socket);
         let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
         log!(target: target, level, "{mark} {who} {} connected from {address}", client.number);
         if self.stop.is_set() {
             // It came too late for the farewell.
             client.socket.stop_reading();
         }
-        let job = || {
-            let (serve, leaving) =
-                (Arc::clone(serve), Leaving { reception: Arc::clone(self), client: Arc::clone(&client) });
-            move || serve(&leaving.client)
-        };
-        if self.pool.execute(job(), Duration::ZERO).is_ok() {
-            return;
+        if self.pool.is_busy() {
+            self.evict_longest_silent();
         }
-        self.evict_longest_silent();
-        if let Err(error) = self.pool.execute(job(), Duration::from_secs(1)) {
+        let (serve, leaving) =
+            (Arc::clone(serve), Leaving { reception: Arc::clone(self), client: Arc::clone(&client) });
+        if let Err(error) = self.pool.execute(move || serve(&leaving.client), Duration::from_secs(1)) {
             warn!(target: target, "⛔ {who} {} refused: {error}", client.number);
             // One short line into an empty send buffer: this cannot block.
             let _ = client.socket.send(protocol::refusal("busy, try again later").as_bytes());
         }
     }
 
-    fn add(&self, socket: Socket, address: SocketAddr) -> Arc<Client> {
+    fn add(&self, socket: Socket) -> Arc<Client> {
         let mut slots = lock(&self.clients);
         let free = slots.iter().position(Option::is_none).unwrap_or_else(|| {
             slots.push(None);
@@ -175,7 +170,6 @@ impl Reception {
         });
         let client = Arc::new(Client {
             number: free + 1,
-            address,
             socket,
             arrived: Instant::now(),
             settled: AtomicBool::new(false),

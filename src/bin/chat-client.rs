@@ -11,6 +11,7 @@ use p2p_chat::{client, logging, nickname::Nickname};
 /// Chats with the other client of a chat server.
 #[derive(Parser)]
 #[command(
+    name = "chat-client",
     version,
     about,
     after_help = "Type /help in the chat for what can be typed there. \

@@ -13,6 +13,7 @@ use p2p_chat::{
 /// Waits for two clients and relays what they say to each other.
 #[derive(Parser)]
 #[command(
+    name = "chat-server",
     version,
     about,
     after_help = "RUST_LOG sets the log level (error, warn, info, debug); NO_COLOR switches colours off."

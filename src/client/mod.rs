@@ -151,10 +151,11 @@ pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Erro
 impl Chat {
     /// Returns the companion when it was the one to end the chat.
     fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, Error> {
+        let mut input_ended = false;
         loop {
             // The reader thread always says how it ended.
             match ends.recv().unwrap_or(End::Leave) {
-                End::Input => {}
+                End::Input => input_ended = true,
                 End::Failed(error) => return Err(error),
                 End::Leave => {
                     self.socket.close_in_order();
@@ -163,7 +164,7 @@ impl Chat {
                     return Ok(None);
                 }
                 End::Companion(companion) => {
-                    if !self.screen.is_terminal() {
+                    if !self.screen.is_terminal() && !input_ended {
                         self.wait_until_all_is_sent(ends)?;
                     }
                     return Ok(Some(companion));

@@ -1,6 +1,6 @@
 //! From a seat to the end of the conversation: waiting for a companion, meeting it, relaying.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use log::info;
 
@@ -65,18 +65,19 @@ pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, word
         }
         Seated::Second(_, first) => {
             drop(waiting);
-            Some((introduce(&first, &guest, &seat.label), words.to_vec()))
+            let words = client.socket.limit_reads(None).map(|()| words.to_vec());
+            Some((introduce(&first, &guest, &seat.label), words))
         }
     };
     if let Some((session, words)) = meeting {
-        talk(house, &session, &guest, &words, &seat.label);
+        talk(house, &session, &guest, words, &seat.label);
     }
     Ok(())
 }
 
 /// The first of a pair waits; what it says meanwhile is kept. Returns the session and words that were not kept, or
-/// `None` when it has left.
-fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, Vec<u8>)> {
+/// the error that reading them met; `None` when it has left.
+fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, io::Result<Vec<u8>>)> {
     let Seat { house, guest, label } = seat;
     let socket = &guest.client.socket;
     let stopped = || house.stop.is_set();
@@ -87,7 +88,7 @@ fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, Vec<u8>)> {
         let words = buffer.get(..*end.as_ref().unwrap_or(&0)).unwrap_or_default();
         let mut waiting = lock(&guest.waiting);
         if let Some(session) = waiting.session.take() {
-            return Some((session, words.to_vec()));
+            return Some((session, end.map(|_| words.to_vec())));
         }
         waiting.kept.extend_from_slice(words);
         let must_wait =
@@ -95,9 +96,9 @@ fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, Vec<u8>)> {
         drop(wait_while(&guest.met, waiting, must_wait));
     }
     if !seat.leave() {
-        // The companion came at that very moment. The end of the stream is read again in the conversation.
+        // The companion came at that very moment. An end of the stream is read again in the conversation.
         let mut waiting = wait_while(&guest.met, lock(&guest.waiting), |waiting| waiting.session.is_none());
-        return waiting.session.take().map(|session| (session, Vec::new()));
+        return waiting.session.take().map(|session| (session, end.map(|_| Vec::new())));
     }
     match end {
         Ok(_) if stopped() => send_away(&guest.client, &stopping()),
@@ -129,13 +130,15 @@ fn introduce(first: &Arc<Guest>, second: &Arc<Guest>, label: &str) -> Arc<Sessio
 }
 
 /// Relays what the guest says to its companion, beginning with `words`, and stays until the session is over.
-fn talk(house: &House, session: &Arc<Session>, guest: &Guest, words: &[u8], label: &str) {
+fn talk(house: &House, session: &Arc<Session>, guest: &Guest, words: io::Result<Vec<u8>>, label: &str) {
     let (side, companion) = session.side_of(guest);
-    let mut direction = Direction { house, session, side, label, relayed: words.len() as u64, is_over: false };
+    let mut direction = Direction { house, session, side, label, relayed: 0, is_over: false };
     let (from, to) = (&guest.client.socket, &companion.client.socket);
-    let unlimited = from.limit_reads(None).map_err(Broken::Reading);
     let is_cut = || session.is_cut() || house.stop.is_set();
-    let said = unlimited.and_then(|()| to.send(words).map_err(Broken::Writing));
+    let said = words.map_err(Broken::Reading).and_then(|words| {
+        direction.relayed = words.len() as u64;
+        to.send(&words).map_err(Broken::Writing)
+    });
     let end = said.and_then(|()| relay(from, to, is_cut, &mut direction.relayed));
     match end {
         _ if session.is_cut() => {}
