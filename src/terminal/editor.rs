@@ -9,7 +9,8 @@
 use std::{
     borrow::Cow,
     io::{self, Write as _},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex},
+    thread,
     time::Duration,
 };
 
@@ -36,6 +37,9 @@ const RECALLED: usize = 1000;
 /// How long a text that the editor has taken may need to be shown before the screen is closed without it.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
+/// How long the editor may take to draw its prompt.
+const DRAWING: Duration = Duration::from_millis(20);
+
 /// Ends the terminal's reporting of pasted text, and clears what stands below the cursor.
 const LEAVE_EDITING: &[u8] = b"\x1b[?2004l\r\n\x1b[J";
 
@@ -47,7 +51,13 @@ pub(super) fn open() -> io::Result<(Input, Output)> {
     let mut editor = Editor::with_config(config).map_err(to_io)?;
     let printer = editor.create_external_printer().map_err(to_io)?;
     let gate = Arc::new(Gate {
-        state: Mutex::new(State { stage: Stage::Direct, under_way: None, asked: false, printer: Box::new(printer) }),
+        state: Mutex::new(State {
+            stage: Stage::Direct,
+            under_way: None,
+            asked: false,
+            closed: false,
+            printer: Box::new(printer),
+        }),
         changed: Condvar::new(),
     });
     editor.set_helper(Some(Watch(Arc::clone(&gate))));
@@ -72,6 +82,8 @@ struct State {
     under_way: Option<String>,
     /// The editor has asked about highlighting since it last drew its prompt.
     asked: bool,
+    /// The screen is closed: no line is edited any more.
+    closed: bool,
     printer: Box<dyn ExternalPrinter + Send>,
 }
 
@@ -81,7 +93,7 @@ enum Stage {
     Direct,
     /// A line is edited: the editor takes texts.
     Editing,
-    /// A line was finished while a text was under way: it will be shown with the next line, and others wait for that.
+    /// A line is about to be edited, or was just finished: texts wait for what comes next.
     Between,
 }
 
@@ -92,6 +104,13 @@ pub(super) struct Input {
 
 impl super::Input for Input {
     fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<Event> {
+        {
+            let mut state = lock(&self.gate.state);
+            if state.closed {
+                return Ok(Event::Ended);
+            }
+            state.stage = Stage::Between;
+        }
         let read = self.editor.readline(prompt);
         self.gate.line_is_finished(read.is_ok())?;
         match read {
@@ -130,9 +149,18 @@ impl super::Output for Output {
     }
 
     fn close(&self) {
-        let shown = |state: &mut State| state.stage == Stage::Editing && state.under_way.is_some();
-        let waited = self.gate.changed.wait_timeout_while(lock(&self.gate.state), LAST_LOOK, shown);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let unsettled = |state: &mut State| {
+            state.stage == Stage::Between || (state.stage == Stage::Editing && state.under_way.is_some())
+        };
+        let mut state = lock(&self.gate.state);
+        if unsettled(&mut state) {
+            let waited = self.gate.changed.wait_timeout_while(state, LAST_LOOK, unsettled);
+            drop(waited);
+            // The editor asks before it draws, and does not say when it has drawn: what follows must not be drawn over.
+            thread::sleep(DRAWING);
+            state = lock(&self.gate.state);
+        }
+        state.closed = true;
         let edited = std::mem::replace(&mut state.stage, Stage::Direct) != Stage::Direct;
         // Nothing can be done about a terminal that is gone.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &lock(&self.found));
@@ -154,7 +182,7 @@ impl Gate {
         if !goes_on && let Some(text) = state.under_way.take() {
             write(text.as_bytes())?;
         }
-        state.stage = if state.under_way.is_some() { Stage::Between } else { Stage::Direct };
+        state.stage = if state.under_way.is_some() && !state.closed { Stage::Between } else { Stage::Direct };
         drop(state);
         self.changed.notify_all();
         Ok(())
@@ -180,7 +208,7 @@ impl Highlighter for Watch {
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
         let mut state = lock(&self.0.state);
         state.asked = true;
-        if kind != CmdKind::ForcedRefresh {
+        if kind != CmdKind::ForcedRefresh && !state.closed {
             state.stage = Stage::Editing;
         }
         drop(state);
@@ -192,7 +220,10 @@ impl Highlighter for Watch {
 impl Validator for Watch {
     /// The line is about to be finished: no text may be given to the editor any more.
     fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        lock(&self.0.state).stage = Stage::Between;
+        let mut state = lock(&self.0.state);
+        if !state.closed {
+            state.stage = Stage::Between;
+        }
         Ok(ValidationResult::Valid(None))
     }
 }
