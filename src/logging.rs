@@ -6,6 +6,8 @@ use env_logger::{Builder, Env};
 
 /// Sets up the log. `RUST_LOG` says what is logged; without it, all from `default` up (`info`, `warn`, ...).
 pub fn start(default: &str) {
+    // The first call looks the time zone up: here, on the main thread.
+    let _ = local_time();
     Builder::from_env(Env::default().default_filter_or(default))
         .format(|line, record| {
             let level = record.level();
@@ -19,7 +21,10 @@ pub fn start(default: &str) {
 #[cfg(feature = "local-time")]
 #[must_use]
 pub fn local_time() -> String {
-    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+    // Looked up once: reading the system's zone takes more stack than a worker of the pool has.
+    static ZONE: std::sync::OnceLock<jiff::tz::TimeZone> = std::sync::OnceLock::new();
+    let zone = ZONE.get_or_init(jiff::tz::TimeZone::system);
+    jiff::Timestamp::now().to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// The time in UTC as `2026-10-15 15:45:22`.

@@ -17,8 +17,8 @@ use crate::sync::lock;
 /// How long a thread without a job stays.
 pub const IDLE: Duration = Duration::from_secs(1);
 
-/// The stack of a worker, in bytes. Only what is touched takes memory; the address space of 10,000 workers stays at 2.5 GiB.
-const STACK: usize = 256 * 1024;
+/// The stack of a worker, in bytes. Only what is touched takes memory; the address space of 10,000 workers stays at 5 GiB.
+const STACK: usize = 512 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 
