@@ -48,7 +48,7 @@ fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
         let text = match next_line(chat, keyboard, ASK_NICKNAME)? {
             Typed::Line { text, .. } => text,
             Typed::End if !chat.screen.is_terminal() => return Err(End::Failed(Error::NoNickname)),
-            Typed::End | Typed::Interrupted => return Err(End::Leave),
+            Typed::End => return Err(End::Leave),
         };
         match (Command::from(text.trim()), text.parse()) {
             (Command::Leave, _) => return Err(End::Leave),
@@ -92,7 +92,6 @@ fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<
                     flush(chat, &mut batch)?;
                 }
             }
-            Typed::Interrupted => return Ok(End::Leave),
             Typed::End if chat.screen.is_terminal() => return Ok(End::Leave),
             Typed::End => {
                 flush(chat, &mut batch)?;

@@ -119,8 +119,7 @@ impl super::Input for Input {
                 text.push(b"\n");
                 Ok(Event::Typed)
             }
-            Err(ReadlineError::Eof) => Ok(Event::Ended),
-            Err(ReadlineError::Interrupted) => Ok(Event::Interrupted),
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(Event::Ended),
             Err(error) => Err(to_io(error)),
         }
     }

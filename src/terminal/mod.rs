@@ -61,8 +61,8 @@ trait Input: Send {
 
 enum Event {
     Typed,
+    /// Nothing more will be typed.
     Ended,
-    Interrupted,
 }
 
 /// Where text is shown.
@@ -88,10 +88,8 @@ pub enum Typed {
         /// Whether the line ends here.
         ended: bool,
     },
-    /// Ctrl+D on an empty line, or the end of standard input.
+    /// Ctrl+D on an empty line, Ctrl+C in the line editor, or the end of standard input.
     End,
-    /// Ctrl+C.
-    Interrupted,
 }
 
 /// Standard input.
@@ -122,7 +120,6 @@ impl Keyboard {
             }
             match self.input.read(prompt, &mut self.lines)? {
                 Event::Typed => {}
-                Event::Interrupted => return Ok(Typed::Interrupted),
                 Event::Ended => {
                     self.ended = true;
                     if !self.lines.rest().is_empty() {
