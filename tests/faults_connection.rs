@@ -128,8 +128,9 @@ fn a_reset_in_the_chat_reaches_the_companion_as_a_lost_connection() {
         let line = server.wait_for_logs(round + 1, "💔");
         let number = if first_leaves { 1 } else { 2 };
         assert!(
-            line.contains(&format!("💔 Client {number} (Nick{number}) connection lost: ")),
-            "expected that client {number} was lost, came: {line}"
+            // Its number may be another: those of the last pair become free a moment after their chat has ended.
+            line.contains(&format!(" (Nick{number}) connection lost: ")),
+            "expected that Nick{number} was lost, came: {line}"
         );
         expect_broken(&mut staying);
         drop(staying);

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Keys, Plain, Server, Terminal, numbered_lines};
+use support::{Keys, LIMIT, Plain, Server, Terminal, numbered_lines};
 
 /// A client in a terminal, and a companion that speaks over a bare socket.
 #[track_caller]
@@ -132,13 +132,16 @@ fn a_message_in_the_middle_of_pasted_lines_breaks_nothing() {
     terminal.type_keys(lines.replace('\n', Keys::ENTER));
     companion.send(&messages);
     companion.expect(&lines);
-    terminal.wait_for("message 300");
     terminal.enter("the end");
     companion.expect("the end\n");
-    let came = terminal.screen.history();
-    let came = came.iter().filter(|row| row.contains("message ")).map(String::as_str).collect::<Vec<_>>();
+    // Wherever among the lines they have come, they are all there.
+    let messages = || {
+        let history = terminal.screen.history();
+        history.into_iter().filter(|row| row.contains("message ")).collect::<Vec<_>>()
+    };
+    support::eventually(LIMIT, || messages().last()?.ends_with(" 300").then_some(()));
     let expected = (1..=300).map(|number| format!("💬 Companion: message {number}")).collect::<Vec<_>>();
-    assert_eq!(came, expected, "(what came, what was expected)");
+    assert_eq!(messages(), expected, "(what came, what was expected)");
 }
 
 #[test]
