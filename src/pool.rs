@@ -23,7 +23,6 @@ const STACK: usize = 512 * 1024;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A pool of at most `size` threads.
-#[derive(Debug)]
 pub struct Pool {
     name: &'static str,
     size: usize,
@@ -47,12 +46,6 @@ struct State {
     workers: usize,
     threads: HashMap<ThreadId, JoinHandle<()>>,
     closed: bool,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
 }
 
 impl Pool {

@@ -3,7 +3,6 @@
 //! What is said with a client is the business of the `serve` function that it is given.
 
 use std::{
-    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -21,7 +20,7 @@ use crate::{net::Socket, pool::Pool, protocol, stop::Stop, sync::lock};
 const FAREWELL: Duration = Duration::from_millis(400);
 
 /// How the lines of a log speak of clients.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Voice {
     pub(crate) target: &'static str,
     pub(crate) level: Level,
@@ -29,7 +28,6 @@ pub(crate) struct Voice {
 }
 
 /// A connected client.
-#[derive(Debug)]
 pub(crate) struct Client {
     /// The smallest number that was free when it came, from 1.
     pub(crate) number: usize,
@@ -59,12 +57,6 @@ pub(crate) struct Reception {
     /// By number, from 1.
     clients: Mutex<Vec<Option<Arc<Client>>>>,
     stop: Stop,
-}
-
-impl fmt::Debug for Reception {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reception").field("voice", &self.voice).finish_non_exhaustive()
-    }
 }
 
 type Serve = Arc<dyn Fn(&Arc<Client>) + Send + Sync>;

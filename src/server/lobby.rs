@@ -3,7 +3,6 @@
 use crate::nickname::Nickname;
 
 /// The seats of a server: two for each chat that may go on at once.
-#[derive(Debug)]
 pub(super) struct Lobby<Seat> {
     free: usize,
     waiting: Option<(Nickname, Seat)>,

@@ -49,7 +49,6 @@ impl Default for Limits {
 }
 
 /// A server that listens.
-#[derive(Debug)]
 pub struct Server {
     listeners: Vec<TcpListener>,
     port: u16,

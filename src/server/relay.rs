@@ -14,7 +14,6 @@ const SMALL_READS: u32 = 64;
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Why a relay ended before the end of the stream.
-#[derive(Debug)]
 pub(super) enum Broken {
     Reading(io::Error),
     Writing(io::Error),

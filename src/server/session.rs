@@ -12,7 +12,6 @@ use std::{
 use crate::{nickname::Nickname, reception::Client, sync::lock};
 
 /// A client that has a nickname.
-#[derive(Debug)]
 pub(super) struct Guest {
     pub(super) client: Arc<Client>,
     pub(super) nickname: Nickname,
@@ -22,7 +21,7 @@ pub(super) struct Guest {
 }
 
 /// A guest before the conversation.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Waiting {
     /// What it has said so far.
     pub(super) kept: Vec<u8>,
@@ -43,7 +42,6 @@ impl fmt::Display for Guest {
 }
 
 /// One conversation.
-#[derive(Debug)]
 pub(super) struct Session {
     pub(super) guests: [Arc<Guest>; 2],
     started: Instant,

@@ -99,12 +99,6 @@ pub struct Keyboard {
     ended: bool,
 }
 
-impl std::fmt::Debug for Keyboard {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keyboard").field("lines", &self.lines).finish_non_exhaustive()
-    }
-}
-
 impl Keyboard {
     /// The next line. A terminal asks for it with `prompt`.
     ///
@@ -137,7 +131,7 @@ impl Keyboard {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Kind {
     Plain,
     Terminal { colours: bool },
@@ -148,12 +142,6 @@ enum Kind {
 pub struct Screen {
     output: Arc<dyn Output>,
     kind: Kind,
-}
-
-impl std::fmt::Debug for Screen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Screen").field("kind", &self.kind).finish_non_exhaustive()
-    }
 }
 
 impl Screen {
