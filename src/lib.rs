@@ -22,6 +22,7 @@
 //! Arrows go one way: programs → server, client → protocol, net, pool, stop, terminal → nickname, text.
 
 pub mod client;
+#[cfg(all(unix, feature = "descriptor-limit"))]
 pub mod limits;
 pub mod logging;
 pub mod net;

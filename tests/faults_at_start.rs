@@ -67,7 +67,7 @@ fn a_server_without_the_right_to_its_port_says_so() {
     expect_one_line(outcome, 1, &["❌", "127.0.0.1:1", "ermission denied"]);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "descriptor-limit"))]
 #[test]
 fn a_server_for_more_clients_than_the_system_allows_says_what_to_raise() {
     let server = Server::on("127.0.0.1").descriptors(100).argument("--sessions").argument("2000").start_unheard();

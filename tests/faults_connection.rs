@@ -195,7 +195,8 @@ fn out_of_descriptors_the_server_neither_ends_nor_spins_and_serves_again() {
     let mut server = Server::on("127.0.0.1").descriptors(40).start();
     let (mut nick1, mut nick2) = pair(server.port(), "Nick1", "Nick2");
     let flood = (0..100).map(|_| Plain::connect(server.port())).collect::<Vec<_>>();
-    server.wait_for_log(" - ERROR - ");
+    let complaint = server.wait_for_log(" - ERROR - ");
+    assert!(complaint.contains("ulimit -n"), "expected what to raise, came: {complaint}");
 
     // The chat that is under way goes on, and for as long as this takes the server is at rest otherwise.
     let before = server.figures().processor_ticks;

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use log::{error, info, warn};
+use log::{error, info};
 use p2p_chat::{
-    limits, logging, net,
+    logging, net,
     server::{LOG_TARGET, Limits, Server},
     stop::{self, Stop},
 };
@@ -42,8 +42,9 @@ fn main() -> ExitCode {
 
 fn run(host: &str, port: u16, sessions: usize) -> Result<(), String> {
     let limits = Limits::default();
-    if let Some(advice) = limits::raise_descriptors(sessions * 2 + limits.handshakes) {
-        warn!(target: LOG_TARGET, "⚠️ {advice}");
+    #[cfg(all(unix, feature = "descriptor-limit"))]
+    if let Some(advice) = p2p_chat::limits::raise_descriptors(sessions * 2 + limits.handshakes) {
+        log::warn!(target: LOG_TARGET, "⚠️ {advice}");
     }
     let stop = Stop::new();
     let stopping = stop.clone();
