@@ -3,7 +3,7 @@
 //! What is said over them is the business of [`crate::protocol`].
 
 use std::{
-    error, fmt,
+    collections::HashSet,
     io::{self, ErrorKind, Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
     time::{Duration, Instant},
@@ -15,52 +15,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A write that makes no progress is looked at this many times before its time is up.
 const LOOKS: u32 = 6;
 
-/// With keepalive: a silent host is asked after this time, ...
-#[cfg(feature = "keepalive")]
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-/// ... then this often, ...
-#[cfg(feature = "keepalive")]
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// ... and given up when it was asked this often without an answer: after a minute.
-#[cfg(feature = "keepalive")]
-const KEEPALIVE_PROBES: u32 = 3;
-
-/// What failed before there was a connection, and what to do.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// The host's name has no address.
-    Resolve(String, io::Error),
-    /// An address cannot be listened on.
-    Listen(String, io::Error),
-    /// No address of the host took the connection.
-    Connect(String, io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resolve(host, error) => write!(f, "cannot find the host {host}: {error}; is the name right?"),
-            Self::Connect(place, error) => write!(f, "cannot connect to {place}: {error}"),
-            Self::Listen(place, error) => {
-                write!(f, "cannot listen on {place}: {error}")?;
-                match error.kind() {
-                    ErrorKind::AddrInUse => f.write_str("; stop the program that has it, or choose another port"),
-                    ErrorKind::PermissionDenied => f.write_str("; ports below 1024 need root, choose a higher one"),
-                    ErrorKind::AddrNotAvailable => f.write_str("; this machine has no such address"),
-                    _ => Ok(()),
-                }
-            }
-        }
-    }
-}
-
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        let (Self::Resolve(_, error) | Self::Listen(_, error) | Self::Connect(_, error)) = self;
-        Some(error)
-    }
-}
+/// How much of what somebody who is sent away still sends is read, in bytes, and for how long.
+const LAST_READ: usize = 1024 * 1024;
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// `HOST:PORT` as people write it, an IPv6 address in brackets.
 #[must_use]
@@ -71,27 +28,22 @@ pub fn place(host: &str, port: u16) -> String {
 /// Every address of the host, each once, in the system's order.
 ///
 /// # Errors
-/// [`Error::Resolve`] when there is none.
-pub fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+/// The system's, with the host and what to do.
+pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    let mut addresses = Vec::new();
-    for address in (bare, port).to_socket_addrs().map_err(|error| Error::Resolve(host.to_owned(), error))? {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() {
-        return Err(Error::Resolve(host.to_owned(), io::Error::new(ErrorKind::NotFound, "it has no address")));
-    }
-    Ok(addresses)
+    let addresses = (bare, port).to_socket_addrs().map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot find the host {host}: {error}; is the name right?"))
+    })?;
+    let mut seen = HashSet::new();
+    Ok(addresses.filter(|address| seen.insert(*address)).collect())
 }
 
 /// Listens on every address of the host, on the same port; port 0 takes a free one.
 /// An address of a kind that this machine does not have (IPv6 switched off) is passed over as long as there is another.
 ///
 /// # Errors
-/// [`Error::Resolve`] or [`Error::Listen`].
-pub fn listen(host: &str, port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
+/// The system's, with the place and what to do.
+pub fn listen(host: &str, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
     let addresses = resolve(host, port)?;
     // A port that is free on one address may be taken on the next: with port 0 another one is tried.
     let mut tries = if port == 0 { 20 } else { 1 };
@@ -99,46 +51,52 @@ pub fn listen(host: &str, port: u16) -> Result<(Vec<TcpListener>, u16), Error> {
         tries -= 1;
         match listen_on_all(&addresses) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && tries > 0 => {}
-            result => return result.map_err(|error| Error::Listen(place(host, port), error)),
+            result => return result.map_err(|error| cannot_listen(&place(host, port), &error)),
         }
     }
 }
 
+fn cannot_listen(place: &str, error: &io::Error) -> io::Error {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => "; stop the program that has it, or choose another port",
+        ErrorKind::PermissionDenied => "; ports below 1024 need root, choose a higher one",
+        ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {place}: {error}{advice}"))
+}
+
 fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u16)> {
-    let (mut listeners, mut taken, mut missing) = (Vec::new(), None, None);
-    for address in addresses {
-        let mut address = *address;
-        address.set_port(taken.unwrap_or(address.port()));
+    let (mut listeners, mut port, mut missing) = (Vec::new(), None, ErrorKind::AddrNotAvailable.into());
+    for mut address in addresses.iter().copied() {
+        address.set_port(port.unwrap_or(address.port()));
         match TcpListener::bind(address) {
             Ok(listener) => {
-                taken = Some(listener.local_addr()?.port());
+                port = Some(listener.local_addr()?.port());
                 listeners.push(listener);
             }
             Err(error) if matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported) => {
-                missing = Some(error)
+                missing = error;
             }
             Err(error) => return Err(error),
         }
     }
-    match (taken, missing) {
-        (Some(port), _) => Ok((listeners, port)),
-        (None, error) => Err(error.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into())),
-    }
+    port.map(|port| (listeners, port)).ok_or(missing)
 }
 
 /// Connects to the first address of the host that answers.
 ///
 /// # Errors
-/// [`Error::Resolve`], or [`Error::Connect`] with the last address's reason.
-pub fn connect(host: &str, port: u16) -> Result<Socket, Error> {
-    let mut last = io::Error::from(ErrorKind::AddrNotAvailable);
+/// The last address's, with what to do.
+pub fn connect(host: &str, port: u16) -> io::Result<Socket> {
+    let mut last = ErrorKind::AddrNotAvailable.into();
     for address in resolve(host, port)? {
         match TcpStream::connect_timeout(&address, CONNECT).and_then(Socket::new) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
-    Err(Error::Connect(place(host, port), last))
+    Err(io::Error::new(last.kind(), format!("{last}; is it running?")))
 }
 
 /// Whether a read or write ran out of its time: `WouldBlock` on Unix, `TimedOut` on Windows.
@@ -159,12 +117,12 @@ impl Socket {
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         #[cfg(feature = "keepalive")]
-        socket2::SockRef::from(&stream).set_tcp_keepalive(
-            &socket2::TcpKeepalive::new()
-                .with_time(KEEPALIVE_IDLE)
-                .with_interval(KEEPALIVE_INTERVAL)
-                .with_retries(KEEPALIVE_PROBES),
-        )?;
+        {
+            // A silent host is asked after 30 s, then every 10 s, and given up after a minute.
+            let (idle, interval) = (Duration::from_secs(30), Duration::from_secs(10));
+            let keepalive = socket2::TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(3);
+            socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        }
         Ok(Self(stream))
     }
 
@@ -186,7 +144,7 @@ impl Socket {
             // Best effort: it only makes the end of a connection tell more.
             let _ = socket.set_linger(Some(Duration::ZERO));
             #[cfg(target_os = "linux")]
-            let _ = socket.set_tcp_user_timeout(Some(KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_PROBES));
+            let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(60)));
         }
     }
 
@@ -272,21 +230,18 @@ impl Socket {
         !matches!(self.0.take_error(), Ok(None))
     }
 
-    /// Sends the last words and waits until the other side has closed, or sent `cap` bytes more, or the limit is over:
+    /// Sends the last words and waits until the other side has closed, or [`LAST_READ`] or [`LAST_WAIT`] is over:
     /// closing with unread input would be a reset, and the last words lost.
-    pub fn send_away(&self, words: &str, cap: usize, limit: Duration) {
-        let deadline = Instant::now() + limit;
+    pub fn send_away(&self, words: &str) {
+        let deadline = Instant::now() + LAST_WAIT;
         if self.send(words.as_bytes()).is_err() {
             return;
         }
         self.finish_sending();
         let (mut buffer, mut read) = ([0; 1024], 0);
-        while read < cap {
+        while read < LAST_READ && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.limit_reads(Some(left)).is_err() {
-                return;
-            }
-            match self.read(&mut buffer) {
+            match self.limit_reads(Some(left)).and_then(|()| self.read(&mut buffer)) {
                 Ok(0) | Err(_) => return,
                 Ok(length) => read += length,
             }
@@ -300,7 +255,7 @@ mod tests {
 
     #[test]
     fn errors_say_what_failed_and_what_to_do() {
-        let listen = |kind: ErrorKind| Error::Listen("localhost:80".into(), kind.into()).to_string();
+        let listen = |kind: ErrorKind| cannot_listen("localhost:80", &kind.into()).to_string();
         assert_eq!(
             listen(ErrorKind::PermissionDenied),
             "cannot listen on localhost:80: permission denied; ports below 1024 need root, choose a higher one"
@@ -316,8 +271,9 @@ mod tests {
         let (listeners, port) = listen("localhost", 0).unwrap();
         assert_ne!(port, 0);
         assert!(listeners.iter().all(|listener| listener.local_addr().unwrap().port() == port));
-        let Err(Error::Listen(place, taken)) = listen("localhost", port) else { panic!("the port is taken") };
-        assert_eq!((place, taken.kind()), (format!("localhost:{port}"), ErrorKind::AddrInUse));
+        let taken = listen("localhost", port).expect_err("the port is taken");
+        assert!(taken.to_string().starts_with(&format!("cannot listen on localhost:{port}: ")), "{taken}");
+        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn with_nick_there_is_no_question() {
 
 #[test]
 fn each_way_of_leaving_ends_in_order_with_the_terminal_as_it_was_found() {
-    for keys in [Keys::CTRL_C, Keys::CTRL_D, "/exit\r", "/quit\r", "half-typed\x03"] {
+    for keys in [Keys::CTRL_C, Keys::CTRL_D, "/exit\r", "/quit \r", "half-typed\x03"] {
         let server = Server::start();
         let (mut terminal, mut companion) = chat(&server);
         terminal.type_keys(keys);

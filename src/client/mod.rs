@@ -4,10 +4,11 @@ mod receive;
 mod send;
 
 use std::{
-    fmt, io,
+    fmt::Display,
+    io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread,
@@ -21,7 +22,6 @@ use crate::{
     nickname::Nickname,
     stop,
     terminal::{self, Screen},
-    text::printable,
 };
 
 /// What the log lines of the client are filed under.
@@ -33,57 +33,6 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// How long standard input may be silent, when it is no keyboard, once the companion has left.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// Why a chat failed. What a server said in it is foreign text.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// No connection was made.
-    Unavailable(net::Error),
-    /// It answers, but not as a chat server does: where, and what it said.
-    NotAChatServer(String, String),
-    /// The server will not have us.
-    ChatRefused(String),
-    /// The server will not have the nickname given by `--nick`.
-    NicknameRefused(String),
-    /// Standard input ended before a nickname came.
-    NoNickname,
-    /// The connection to the server, or the companion's, has broken.
-    Lost(String),
-    /// The terminal, or a pipe, failed.
-    Terminal(io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unavailable(net::Error::Connect(place, error)) => {
-                write!(f, "Server unavailable at {place}: {error}; is it running?")
-            }
-            Self::Unavailable(error) => write!(f, "Server unavailable: {error}"),
-            Self::NotAChatServer(place, said) => {
-                write!(f, "{place} is not a chat server: {said}; are host and port right?")
-            }
-            Self::ChatRefused(reason) => write!(f, "Chat refused: {reason}"),
-            Self::NicknameRefused(reason) => write!(f, "Nickname refused: {reason}"),
-            Self::NoNickname => {
-                f.write_str("No nickname: give one with --nick, or as the first line of standard input")
-            }
-            Self::Lost(reason) => write!(f, "Connection lost: {reason}"),
-            Self::Terminal(error) => write!(f, "Cannot use the terminal: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Unavailable(error) => Some(error),
-            Self::Terminal(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
 /// What came to an end.
 enum End {
     /// `/exit`, Ctrl+C, Ctrl+D, a signal, or nobody reads our output any more.
@@ -92,8 +41,21 @@ enum End {
     Input,
     /// The companion's stream ended.
     Companion(Nickname),
-    /// Something failed.
-    Failed(Error),
+    /// Something failed: what, and what to do.
+    Failed(String),
+}
+
+fn lost(reason: impl Display) -> End {
+    End::Failed(format!("Connection lost: {reason}"))
+}
+
+fn unusable(error: io::Error) -> String {
+    format!("Cannot use the terminal: {error}")
+}
+
+/// That nobody reads our output any more is a normal end.
+fn unshown(error: io::Error) -> End {
+    if error.kind() == io::ErrorKind::BrokenPipe { End::Leave } else { End::Failed(unusable(error)) }
 }
 
 /// What all threads of a client share.
@@ -102,32 +64,30 @@ struct Chat {
     socket: Socket,
     screen: Screen,
     nickname: Option<Nickname>,
-    /// Lines sent, and whether the writer waits for more: tells a standard input at rest from a slow server.
-    sent: AtomicU64,
-    typing: AtomicBool,
+    /// Goes up when the writer begins to wait for a line, and when it has got one: odd while it waits.
+    waits: AtomicU64,
 }
 
 /// Chats until it is over. Returns the companion's leaving and our own alike as success.
 ///
 /// # Errors
-/// See [`Error`].
-pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Error> {
-    let socket = net::connect(host, port).map_err(Error::Unavailable)?;
-    let (keyboard, screen) = terminal::open().map_err(Error::Terminal)?;
+/// What failed and what to do, in a sentence. A server's own words in it are safe to show.
+pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), String> {
     let place = net::place(host, port);
-    let chat =
-        Arc::new(Chat { place, socket, screen, nickname, sent: AtomicU64::new(0), typing: AtomicBool::new(false) });
+    let socket = net::connect(host, port).map_err(|error| format!("Server unavailable at {place}: {error}"))?;
+    let (keyboard, screen) = terminal::open().map_err(unusable)?;
+    let chat = Arc::new(Chat { place, socket, screen, nickname, waits: AtomicU64::new(0) });
     debug!(target: LOG_TARGET, "connected to {:?}", chat.socket.peer());
 
     let (ended, ends) = mpsc::channel();
     let (signalled, screen) = (ended.clone(), chat.screen.clone());
     // Nobody listens any more when the chat is over already.
     let leave = move || drop(signalled.send(End::Leave));
-    stop::on_signal(leave, move || screen.close()).map_err(|error| Error::Terminal(io::Error::other(error)))?;
+    stop::on_signal(leave, move || screen.close()).map_err(|error| format!("Cannot catch Ctrl+C: {error}"))?;
 
     if chat.screen.is_terminal() {
         let greeting = format!("🔌 Connected to chat server at {}\nType /exit to quit\n\n", chat.place);
-        chat.screen.show(greeting.as_bytes()).map_err(Error::Terminal)?;
+        chat.screen.show(greeting.as_bytes()).map_err(unusable)?;
     }
     let (turn, turns) = mpsc::channel();
     let (reader, writer) = (Arc::clone(&chat), Arc::clone(&chat));
@@ -138,25 +98,29 @@ pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Erro
     let result = chat.wait_for_end(&ends);
     // The threads stay behind: one of them may wait for a key that nobody presses.
     chat.screen.close();
-    match result {
-        Ok(Some(companion)) => {
-            let _ = chat.screen.status("👋", &format!("{companion} has left"));
-            Ok(())
-        }
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    if let Some(companion) = result? {
+        let _ = chat.screen.status("👋", &format!("{companion} has left"));
     }
+    Ok(())
 }
 
 impl Chat {
+    fn show(&self, text: &[u8]) -> Result<(), End> {
+        self.screen.show(text).map_err(unshown)
+    }
+
+    fn status(&self, mark: &str, text: &str) -> Result<(), End> {
+        self.screen.status(mark, text).map_err(unshown)
+    }
+
     /// Returns the companion when it was the one to end the chat.
-    fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, Error> {
+    fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, String> {
         let mut input_ended = false;
         loop {
             // The reader thread always says how it ended.
             match ends.recv().unwrap_or(End::Leave) {
                 End::Input => input_ended = true,
-                End::Failed(error) => return Err(error),
+                End::Failed(reason) => return Err(reason),
                 End::Leave => {
                     self.socket.close_in_order();
                     self.socket.finish_sending();
@@ -175,32 +139,23 @@ impl Chat {
 
     /// What arrives meanwhile is still shown.
     fn wait_until_farewell(&self, ends: &Receiver<End>) {
-        while let Ok(end) = ends.recv_timeout(FAREWELL) {
-            if matches!(end, End::Companion(_) | End::Failed(_)) {
-                return;
-            }
-        }
+        while let Ok(End::Leave | End::Input) = ends.recv_timeout(FAREWELL) {}
     }
 
     /// The companion says no more, but may still listen: what standard input has at hand is sent.
-    fn wait_until_all_is_sent(&self, ends: &Receiver<End>) -> Result<(), Error> {
+    fn wait_until_all_is_sent(&self, ends: &Receiver<End>) -> Result<(), String> {
         loop {
-            let before = self.sent.load(Ordering::Relaxed);
+            let before = self.waits.load(Ordering::Relaxed);
             match ends.recv_timeout(SILENCE) {
-                Ok(End::Failed(error)) => return Err(error),
-                Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                Err(RecvTimeoutError::Timeout) => {
-                    if self.typing.load(Ordering::Relaxed) && self.sent.load(Ordering::Relaxed) == before {
-                        self.socket.finish_sending();
-                        return Ok(());
-                    }
+                Ok(End::Failed(reason)) => return Err(reason),
+                // A writer that does not wait for standard input waits for a slow server.
+                Err(RecvTimeoutError::Timeout)
+                    if before.is_multiple_of(2) || before != self.waits.load(Ordering::Relaxed) => {}
+                _ => {
+                    self.socket.finish_sending();
+                    return Ok(());
                 }
             }
         }
     }
-}
-
-/// Foreign text for an error message.
-fn heard(bytes: &[u8]) -> String {
-    printable(bytes).trim_end().to_owned()
 }

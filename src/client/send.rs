@@ -1,11 +1,8 @@
 //! The writer thread: the keyboard to the socket.
 
-use std::{
-    io,
-    sync::{atomic::Ordering, mpsc::Receiver},
-};
+use std::sync::{atomic::Ordering, mpsc::Receiver};
 
-use super::{Chat, End, Error, receive::Turn};
+use super::{Chat, End, lost, receive::Turn, unusable};
 use crate::{
     nickname::Nickname,
     terminal::{Keyboard, Typed},
@@ -37,95 +34,68 @@ fn introduce(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Re
             Some(nickname) => nickname.clone(),
             None => ask_nickname(chat, keyboard)?,
         };
-        chat.socket.send(format!("{nickname}\n").as_bytes()).map_err(unsent)?;
+        chat.socket.send(format!("{nickname}\n").as_bytes()).map_err(lost)?;
     }
     Ok(())
 }
 
 /// Asks until there is something that can be a nickname.
 fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
+    let is_person = chat.screen.is_terminal();
     loop {
         let text = match next_line(chat, keyboard, ASK_NICKNAME)? {
             Typed::Line { text, .. } => text,
-            Typed::End if !chat.screen.is_terminal() => return Err(End::Failed(Error::NoNickname)),
-            Typed::End => return Err(End::Leave),
-        };
-        match (Command::from(text.trim()), text.parse()) {
-            (Command::Leave, _) => return Err(End::Leave),
-            (_, Ok(nickname)) => return Ok(nickname),
-            (Command::Help, _) if chat.screen.is_terminal() => show(chat, HELP)?,
-            (_, Err(reason)) if chat.screen.is_terminal() => {
-                chat.screen.status("🚫", &format!("Nickname refused: {reason}")).map_err(unshown)?;
+            Typed::End if is_person => return Err(End::Leave),
+            Typed::End => {
+                let advice = "No nickname: give one with --nick, or as the first line of standard input";
+                return Err(End::Failed(advice.to_owned()));
             }
-            (_, Err(reason)) => return Err(End::Failed(Error::NicknameRefused(reason.to_string()))),
+        };
+        match (text.trim(), text.parse()) {
+            ("/exit" | "/quit", _) => return Err(End::Leave),
+            ("/help", _) if is_person => chat.show(HELP.as_bytes())?,
+            (_, Ok(nickname)) => return Ok(nickname),
+            (_, Err(reason)) if is_person => chat.status("🚫", &format!("Nickname refused: {reason}"))?,
+            (_, Err(reason)) => return Err(End::Failed(format!("Nickname refused: {reason}"))),
         }
     }
 }
 
 /// Sends messages until the end of what is typed.
 fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<End, End> {
+    let is_person = chat.screen.is_terminal();
     let mut batch = String::new();
-    // The line's beginning was sent already: this is no command, whatever it looks like.
-    let mut continues = false;
-    loop {
-        match next_line(chat, keyboard, ASK_MESSAGE)? {
-            Typed::Line { text, ended } => {
-                let whole = ended && !continues;
-                continues = !ended;
-                match Command::from(text.as_str()) {
-                    Command::Leave if whole => {
-                        flush(chat, &mut batch)?;
-                        return Ok(End::Leave);
-                    }
-                    Command::Help if whole && chat.screen.is_terminal() => show(chat, HELP)?,
-                    Command::Unknown if whole && chat.screen.is_terminal() => {
-                        let said = format!(
-                            "{text} is no command, and was not sent: /help lists them, //{} sends it\n",
-                            text.trim_start_matches('/')
-                        );
-                        show(chat, &said)?;
-                    }
-                    Command::Escaped(message) if whole && chat.screen.is_terminal() => batch.extend([message, "\n"]),
-                    _ => batch.extend([text.as_str(), if ended { "\n" } else { "" }]),
-                }
-                if batch.len() >= BATCH || !keyboard.has_more() {
-                    flush(chat, &mut batch)?;
-                }
-            }
-            Typed::End if chat.screen.is_terminal() => return Ok(End::Leave),
-            Typed::End => {
+    let mut begins = true;
+    while let Typed::Line { text, ended } = next_line(chat, keyboard, ASK_MESSAGE)? {
+        // A piece of a longer line is no command, whatever it looks like.
+        let command = if begins && ended { text.trim_end() } else { "" };
+        begins = ended;
+        match command {
+            "/exit" | "/quit" => {
                 flush(chat, &mut batch)?;
-                // The server would take our end for leaving as long as there is no companion.
-                while !matches!(next_turn(turns)?, Turn::MayEnd) {}
-                chat.socket.finish_sending();
-                return Ok(End::Input);
+                return Ok(End::Leave);
             }
+            "/help" if is_person => chat.show(HELP.as_bytes())?,
+            // `//text` stands for the message `/text`.
+            _ if is_person && command.starts_with("//") => batch.extend([text.get(1..).unwrap_or_default(), "\n"]),
+            _ if is_person && command.starts_with('/') => {
+                let advice = "is no command, and was not sent: /help lists them, //";
+                chat.show(format!("{text} {advice}{} sends it\n", text.trim_start_matches('/')).as_bytes())?;
+            }
+            _ => batch.extend([text.as_str(), if ended { "\n" } else { "" }]),
+        }
+        if batch.len() >= BATCH || !keyboard.has_more() {
+            flush(chat, &mut batch)?;
         }
     }
-}
-
-/// What a typed line asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Command<'a> {
-    Leave,
-    Help,
-    Unknown,
-    /// `//text` stands for the message `/text`.
-    Escaped(&'a str),
-    /// No command but a message.
-    None,
-}
-
-impl<'a> From<&'a str> for Command<'a> {
-    fn from(line: &'a str) -> Self {
-        match line.trim_end() {
-            "/exit" | "/quit" => Self::Leave,
-            "/help" => Self::Help,
-            command if command.starts_with("//") => Self::Escaped(line.strip_prefix('/').unwrap_or(line)),
-            command if command.starts_with('/') => Self::Unknown,
-            _ => Self::None,
-        }
+    if is_person {
+        return Ok(End::Leave);
     }
+    flush(chat, &mut batch)?;
+    // The server would take our end for leaving as long as there is no companion.
+    while !matches!(next_turn(turns)?, Turn::MayEnd) {}
+    chat.socket.finish_sending();
+    Ok(End::Input)
 }
 
 fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {
@@ -134,42 +104,14 @@ fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {
 }
 
 fn next_line(chat: &Chat, keyboard: &mut Keyboard, prompt: &str) -> Result<Typed, End> {
-    chat.typing.store(true, Ordering::Relaxed);
-    let line = keyboard.next_line(prompt).map_err(|error| End::Failed(Error::Terminal(error)));
-    chat.typing.store(false, Ordering::Relaxed);
+    chat.waits.fetch_add(1, Ordering::Relaxed);
+    let line = keyboard.next_line(prompt).map_err(|error| End::Failed(unusable(error)));
+    chat.waits.fetch_add(1, Ordering::Relaxed);
     line
 }
 
 fn flush(chat: &Chat, batch: &mut String) -> Result<(), End> {
-    chat.socket.send(batch.as_bytes()).map_err(unsent)?;
-    chat.sent.fetch_add(1, Ordering::Relaxed);
+    chat.socket.send(batch.as_bytes()).map_err(lost)?;
     batch.clear();
     Ok(())
-}
-
-fn show(chat: &Chat, text: &str) -> Result<(), End> {
-    chat.screen.show(text.as_bytes()).map_err(unshown)
-}
-
-fn unshown(error: io::Error) -> End {
-    End::Failed(Error::Terminal(error))
-}
-
-fn unsent(error: io::Error) -> End {
-    End::Failed(Error::Lost(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_are_told_from_messages() {
-        assert_eq!(Command::from("/exit"), Command::Leave);
-        assert_eq!(Command::from("/quit "), Command::Leave);
-        assert_eq!(Command::from("/help"), Command::Help);
-        assert_eq!(Command::from("//etc/hosts"), Command::Escaped("/etc/hosts"));
-        assert_eq!(Command::from("/etc/hosts"), Command::Unknown);
-        assert_eq!(Command::from("see /etc/hosts"), Command::None);
-    }
 }

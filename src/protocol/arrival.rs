@@ -19,7 +19,6 @@ pub enum Step {
 }
 
 /// A client that has not got a seat yet. Knows no socket: bytes and time go in, steps come out.
-#[derive(Debug)]
 pub struct Arrival {
     lines: Lines,
     asked: bool,

@@ -1,78 +1,73 @@
 //! The client's side of joining a server: what the server has said so far.
 
 use super::{CHAT_REFUSED, CONNECTED, HANDSHAKE_LINE, Lines, NICKNAME_REFUSED, PROMPT, WAITING};
-use crate::nickname::Nickname;
+use crate::{nickname::Nickname, text::printable};
 
-/// Something a server said before the conversation.
+/// Something a server said before the conversation. Its own words are safe to show.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
     /// It asks for a nickname.
     Asked,
-    /// The nickname will not do, for this reason (foreign text); it will ask again, or refuse the chat.
-    NicknameRefused(Vec<u8>),
-    /// It will not have us, for this reason (foreign text).
-    ChatRefused(Vec<u8>),
+    /// The nickname will not do, for this reason; it will ask again, or refuse the chat.
+    NicknameRefused(String),
+    /// It will not have us, for this reason.
+    ChatRefused(String),
     /// We are the first of a pair.
     Waiting,
     /// The pair is complete; what follows, see [`Greeting::rest`], is the conversation.
     Connected(Nickname),
-    /// Something that no chat server says (foreign text, cut short).
-    Strange(Vec<u8>),
+    /// Something that no chat server says, cut short.
+    Strange(String),
 }
 
 /// Fed with bytes, tells what the server said.
-#[derive(Debug)]
 pub struct Greeting {
     lines: Lines,
     asked: bool,
-    said: bool,
 }
 
 impl Default for Greeting {
     fn default() -> Self {
-        Self { lines: Lines::new(HANDSHAKE_LINE), asked: false, said: false }
+        Self { lines: Lines::new(HANDSHAKE_LINE), asked: false }
     }
 }
 
 impl Greeting {
     /// Takes in what the server sent.
     pub fn received(&mut self, bytes: &[u8]) {
-        self.said |= !bytes.is_empty();
         self.lines.push(bytes);
     }
 
-    /// Whether the server has sent anything at all.
+    /// Whether the server has asked for a nickname, as a chat server does first.
     #[must_use]
     pub fn has_begun(&self) -> bool {
-        self.said
+        self.asked
     }
 
     /// The next thing the server said, when it is complete. Not to be called again after [`Said::Connected`].
     pub fn next_said(&mut self) -> Option<Said> {
-        if self.lines.rest().starts_with(PROMPT.as_bytes()) {
+        let rest = self.lines.rest();
+        if rest.starts_with(PROMPT.as_bytes()) {
             self.lines.skip(PROMPT.len());
             self.asked = true;
             return Some(Said::Asked);
         }
-        let rest = self.lines.rest();
         if !self.asked && !may_become(rest, PROMPT) && !may_become(rest, CHAT_REFUSED) {
-            let heard = rest.get(..rest.len().min(60)).unwrap_or_default();
-            return Some(Said::Strange(heard.to_vec()));
+            return Some(strange(rest));
         }
-        let asked = self.asked;
         let line = self.lines.next_line()?;
-        let starts = |with: &str| line.text.strip_prefix(with.as_bytes());
-        let said = if let Some(reason) = starts(CHAT_REFUSED) {
-            Some(Said::ChatRefused(reason.to_vec()))
-        } else if let Some(reason) = starts(NICKNAME_REFUSED) {
-            Some(Said::NicknameRefused(reason.to_vec()))
-        } else if line.text == WAITING.as_bytes() {
-            Some(Said::Waiting)
+        let behind = |start: &str| line.text.strip_prefix(start.as_bytes()).filter(|_| line.ended);
+        Some(if let Some(reason) = behind(CHAT_REFUSED) {
+            Said::ChatRefused(shown(reason))
+        } else if let Some(reason) = behind(NICKNAME_REFUSED) {
+            Said::NicknameRefused(shown(reason))
+        } else if let Some(b"") = behind(WAITING) {
+            Said::Waiting
+        } else if let Some(Ok(companion)) = behind(CONNECTED).map(Nickname::try_from) {
+            Said::Connected(companion)
         } else {
-            starts(CONNECTED).and_then(|name| Nickname::try_from(name).ok()).map(Said::Connected)
-        };
-        let strange = || Said::Strange(line.text.get(..line.text.len().min(60)).unwrap_or_default().to_vec());
-        Some(said.filter(|said| line.ended && (asked || matches!(said, Said::ChatRefused(_)))).unwrap_or_else(strange))
+            strange(line.text)
+        })
     }
 
     /// What came behind the last thing said.
@@ -80,6 +75,15 @@ impl Greeting {
     pub fn rest(&self) -> &[u8] {
         self.lines.rest()
     }
+}
+
+/// Foreign text as it may be shown.
+fn shown(bytes: &[u8]) -> String {
+    printable(bytes).trim_end().to_owned()
+}
+
+fn strange(bytes: &[u8]) -> Said {
+    Said::Strange(shown(bytes.get(..60).unwrap_or(bytes)))
 }
 
 /// Whether `bytes` agree with `text` as far as both go.
@@ -115,7 +119,7 @@ mod tests {
             b"Enter your nickname: Nickname refused: taken\nEnter your nickname: Waiting for a companion...\nConnected to Nick2\nHi",
         );
         let nick2 = "Nick2".parse().unwrap();
-        let refused = Said::NicknameRefused(b"taken".to_vec());
+        let refused = Said::NicknameRefused("taken".to_owned());
         assert_eq!(heard, [Said::Asked, refused, Said::Asked, Said::Waiting, Said::Connected(nick2)]);
     }
 
@@ -130,17 +134,17 @@ mod tests {
 
     #[test]
     fn a_refusal_may_come_first() {
-        assert_eq!(hear(b"Chat refused: full\n"), [Said::ChatRefused(b"full".to_vec())]);
+        assert_eq!(hear(b"Chat refused: full\n"), [Said::ChatRefused("full".to_owned())]);
     }
 
     #[test]
     fn another_kind_of_server_is_found_out_at_its_first_wrong_byte() {
-        assert_eq!(hear(b"HTTP/1.1 400 Bad Request\r\n"), [Said::Strange(b"H".to_vec())]);
+        assert_eq!(hear(b"HTTP/1.1 400 Bad Request\r\n"), [Said::Strange("H".to_owned())]);
         assert_eq!(
             hear(b"Enter your nickname: Connected to a b\n").last(),
-            Some(&Said::Strange(b"Connected to a b".to_vec()))
+            Some(&Said::Strange("Connected to a b".to_owned()))
         );
-        assert_eq!(hear(b"Chat refused\n"), [Said::Strange(b"Chat refused\n".to_vec())]);
+        assert_eq!(hear(b"Chat refused\n"), [Said::Strange(r"Chat refused\u{a}".to_owned())]);
     }
 
     proptest! {

@@ -10,6 +10,7 @@ mod session;
 mod talk;
 
 use std::{
+    io,
     net::TcpListener,
     sync::{Arc, Mutex},
     time::Duration,
@@ -73,7 +74,7 @@ impl Server {
     ///
     /// # Panics
     /// Panics when `sessions` is 0: nobody could ever chat.
-    pub fn bind(host: &str, port: u16, sessions: usize, limits: Limits) -> Result<Self, net::Error> {
+    pub fn bind(host: &str, port: u16, sessions: usize, limits: Limits) -> io::Result<Self> {
         assert!(sessions > 0, "a server without a session serves nobody");
         let (listeners, port) = net::listen(host, port)?;
         Ok(Self { listeners, port, sessions, limits })

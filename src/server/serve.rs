@@ -17,10 +17,6 @@ use crate::{
     text::printable,
 };
 
-/// How much of what a client that is sent away still sends is read, in bytes, and for how long.
-const LAST_READ: usize = 1024 * 1024;
-const LAST_WAIT: Duration = Duration::from_secs(1);
-
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
     let number = client.number;
@@ -56,7 +52,7 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
             Step::SendAway(words) => {
                 let reason = words.lines().last().unwrap_or_default().trim_start_matches("Chat refused: ");
                 warn!(target: LOG_TARGET, "⛔ Client {number} refused: {reason}");
-                return send_away(client, &words);
+                return client.socket.send_away(&words);
             }
         }
     }
@@ -95,9 +91,4 @@ pub(super) fn stopping() -> String {
 pub(super) fn lost(who: impl std::fmt::Display, error: &io::Error, label: &str) {
     let reason = error.to_string();
     warn!(target: LOG_TARGET, "💔 {who} connection lost: {}{label}", printable(reason.as_bytes()));
-}
-
-/// Says why, and closes so that it arrives.
-pub(super) fn send_away(client: &Client, words: &str) {
-    client.socket.send_away(words, LAST_READ, LAST_WAIT);
 }

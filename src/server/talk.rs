@@ -8,7 +8,7 @@ use super::{
     House, LOG_TARGET,
     lobby::{NoSeat, Seated},
     relay::{Broken, relay},
-    serve::{lost, send_away, stopping},
+    serve::{lost, stopping},
     session::{Guest, Session, Waiting},
 };
 use crate::{
@@ -101,7 +101,7 @@ fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, io::Result<Vec<u
         return waiting.session.take().map(|session| (session, end.map(|_| Vec::new())));
     }
     match end {
-        Ok(_) if stopped() => send_away(&guest.client, &stopping()),
+        Ok(_) if stopped() => guest.client.socket.send_away(&stopping()),
         Ok(_) => info!(target: LOG_TARGET, "👋 {guest} left{label}"),
         Err(error) => lost(guest, &error, label),
     }
