@@ -4,15 +4,15 @@
 //! Threads are started when they are needed and end when they had nothing to do for [`IDLE`]. What a job is, is not its business.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    thread::{self, JoinHandle, ThreadId},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
     time::Duration,
 };
 
-use crate::sync::lock;
+use crate::sync::{FOREVER, lock, wait_while};
 
 /// How long a thread without a job stays.
 pub const IDLE: Duration = Duration::from_secs(1);
@@ -34,17 +34,16 @@ struct Shared {
     state: Mutex<State>,
     /// A job was queued, or the pool is closed.
     work: Condvar,
-    /// A worker has become free.
-    free: Condvar,
+    /// A job is done, or a worker has ended.
+    done: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Job>,
-    /// Workers waiting for a job, those included for whom one is queued.
-    idle: usize,
+    /// Jobs queued or running, and the threads that are there for them: at least as many.
+    jobs: usize,
     workers: usize,
-    threads: HashMap<ThreadId, JoinHandle<()>>,
     closed: bool,
 }
 
@@ -64,20 +63,16 @@ impl Pool {
     /// # Errors
     /// `WouldBlock` when none became free, or the system's error when no thread could be started. The job is dropped.
     pub fn execute(&self, job: impl FnOnce() + Send + 'static, patience: Duration) -> io::Result<()> {
-        let busy = |state: &mut State| state.is_busy(self.size);
-        let waited = self.shared.free.wait_timeout_while(lock(&self.shared.state), patience, busy);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if state.is_busy(self.size) {
+        let mut state = self.wait(patience, |state| state.jobs >= self.size);
+        if state.jobs >= self.size {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "every worker is busy"));
         }
-        if state.idle <= state.queue.len() {
+        if state.jobs == state.workers {
             let shared = Arc::clone(&self.shared);
-            let thread = thread::Builder::new().name(self.name.to_owned()).stack_size(STACK);
-            let thread = thread.spawn(move || shared.work())?;
-            state.threads.insert(thread.thread().id(), thread);
+            thread::Builder::new().name(self.name.to_owned()).stack_size(STACK).spawn(move || shared.work())?;
             state.workers += 1;
-            state.idle += 1;
         }
+        state.jobs += 1;
         state.queue.push_back(Box::new(job));
         drop(state);
         self.shared.work.notify_one();
@@ -87,29 +82,24 @@ impl Pool {
     /// Whether no worker is free for one more job.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        lock(&self.shared.state).is_busy(self.size)
+        lock(&self.shared.state).jobs >= self.size
     }
 
     /// Waits at most `limit` until no job is left, and tells whether that is so.
     #[must_use]
     pub fn is_done_within(&self, limit: Duration) -> bool {
-        let busy = |state: &mut State| state.idle < state.workers || !state.queue.is_empty();
-        let waited = self.shared.free.wait_timeout_while(lock(&self.shared.state), limit, busy);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        self.wait(limit, |state| state.jobs > 0).jobs == 0
     }
 
-    /// Lets the jobs that run come to their end, and joins every thread. Jobs that come later never run.
+    /// Lets the jobs that were taken come to their end, and waits for the end of every thread.
     pub fn join(&self) {
-        let threads = {
-            let mut state = lock(&self.shared.state);
-            state.closed = true;
-            std::mem::take(&mut state.threads)
-        };
+        lock(&self.shared.state).closed = true;
         self.shared.work.notify_all();
-        for thread in threads.into_values() {
-            // A job's panic was caught and logged; there is nothing else that could have gone wrong.
-            let _ = thread.join();
-        }
+        drop(self.wait(FOREVER, |state| state.workers > 0));
+    }
+
+    fn wait(&self, limit: Duration, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+        wait_while(&self.shared.done, lock(&self.shared.state), limit, condition)
     }
 }
 
@@ -119,40 +109,27 @@ impl Drop for Pool {
     }
 }
 
-impl State {
-    fn is_busy(&self, size: usize) -> bool {
-        self.idle <= self.queue.len() && self.workers >= size
-    }
-}
-
 impl Shared {
     fn work(&self) {
         while let Some(job) = self.next_job() {
             if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
-                let text = panic
-                    .downcast_ref::<&str>()
-                    .copied()
-                    .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+                let text = panic.downcast_ref::<&str>().copied();
+                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
                 log::error!(target: "pool", "🔥 a job panicked: {}", text.unwrap_or("for an unknown reason"));
             }
-            lock(&self.state).idle += 1;
-            self.free.notify_all();
+            lock(&self.state).jobs -= 1;
+            self.done.notify_all();
         }
+        self.done.notify_all();
     }
 
     /// The next job, or `None` when this thread is to end.
     fn next_job(&self) -> Option<Job> {
-        let nothing = |state: &mut State| state.queue.is_empty() && !state.closed;
-        let (mut state, _) =
-            self.work.wait_timeout_while(lock(&self.state), IDLE, nothing).unwrap_or_else(PoisonError::into_inner);
-        state.idle -= 1;
+        let is_idle = |state: &mut State| state.queue.is_empty() && !state.closed;
+        let mut state = wait_while(&self.work, lock(&self.state), IDLE, is_idle);
         let job = state.queue.pop_front();
         if job.is_none() {
             state.workers -= 1;
-            if !state.closed {
-                // Nobody will join this thread: its stack is given back as soon as it ends.
-                state.threads.remove(&thread::current().id());
-            }
         }
         job
     }

@@ -9,19 +9,13 @@ use std::{
     time::Duration,
 };
 
-use crate::sync::lock;
+use crate::sync::{FOREVER, lock, wait_while};
 
 /// A flag that is set once and can be waited for. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<(AtomicBool, Mutex<()>, Condvar)>);
 
 impl Stop {
-    /// A flag that is not set.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Sets the flag and wakes all who wait for it.
     pub fn trigger(&self) {
         let (flag, mutex, changed) = &*self.0;
@@ -38,14 +32,14 @@ impl Stop {
 
     /// Waits until the flag is set.
     pub fn wait(&self) {
-        while !self.wait_for(Duration::from_secs(3600)) {}
+        let _ = self.wait_for(FOREVER);
     }
 
     /// Waits until the flag is set, for at most this long, and tells whether it is.
     #[must_use]
     pub fn wait_for(&self, limit: Duration) -> bool {
         let (_, mutex, changed) = &*self.0;
-        drop(changed.wait_timeout_while(lock(mutex), limit, |()| !self.is_set()));
+        drop(wait_while(changed, lock(mutex), limit, |()| !self.is_set()));
         self.is_set()
     }
 }

@@ -46,7 +46,7 @@ fn run(host: &str, port: u16, sessions: usize) -> Result<(), String> {
     if let Some(advice) = p2p_chat::limits::raise_descriptors(sessions * 2 + limits.handshakes) {
         log::warn!(target: LOG_TARGET, "⚠️ {advice}");
     }
-    let stop = Stop::new();
+    let stop = Stop::default();
     let stopping = stop.clone();
     stop::on_signal(move || stopping.trigger(), || ()).map_err(|error| format!("cannot catch Ctrl+C: {error}"))?;
     let server = Server::bind(host, port, sessions, limits).map_err(|error| error.to_string())?;

@@ -15,7 +15,7 @@ use crate::{
     nickname::Nickname,
     protocol::{WAITING, connected_to},
     reception::Client,
-    sync::{lock, wait_while},
+    sync::{FOREVER, lock, wait_while},
 };
 
 /// A lost connection is passed on as a reset, which would overtake words that are still under way: they get this long.
@@ -93,11 +93,11 @@ fn wait_for_companion(seat: &Seat<'_>) -> Option<(Arc<Session>, io::Result<Vec<u
         waiting.kept.extend_from_slice(words);
         let must_wait =
             |waiting: &mut Waiting| waiting.session.is_none() && waiting.kept.len() >= house.limits.kept && !stopped();
-        drop(wait_while(&guest.met, waiting, must_wait));
+        drop(wait_while(&guest.met, waiting, FOREVER, must_wait));
     }
     if !seat.leave() {
         // The companion came at that very moment. An end of the stream is read again in the conversation.
-        let mut waiting = wait_while(&guest.met, lock(&guest.waiting), |waiting| waiting.session.is_none());
+        let mut waiting = wait_while(&guest.met, lock(&guest.waiting), FOREVER, |waiting| waiting.session.is_none());
         return waiting.session.take().map(|session| (session, end.map(|_| Vec::new())));
     }
     match end {

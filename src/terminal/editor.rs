@@ -28,7 +28,7 @@ use rustyline::{
 use super::Event;
 use crate::{
     protocol::Lines,
-    sync::{lock, wait_while},
+    sync::{FOREVER, lock, wait_while},
 };
 
 /// How many lines can be recalled.
@@ -137,7 +137,7 @@ impl super::Output for Output {
             Stage::Editing => state.under_way.is_some(),
             Stage::Between => true,
         };
-        let mut state = wait_while(&self.gate.changed, lock(&self.gate.state), waits);
+        let mut state = wait_while(&self.gate.changed, lock(&self.gate.state), FOREVER, waits);
         if state.stage == Stage::Direct {
             return write(lines);
         }
@@ -153,8 +153,7 @@ impl super::Output for Output {
         };
         let mut state = lock(&self.gate.state);
         if unsettled(&mut state) {
-            let waited = self.gate.changed.wait_timeout_while(state, LAST_LOOK, unsettled);
-            drop(waited);
+            drop(wait_while(&self.gate.changed, state, LAST_LOOK, unsettled));
             // The editor asks before it draws, and does not say when it has drawn: what follows must not be drawn over.
             thread::sleep(DRAWING);
             state = lock(&self.gate.state);

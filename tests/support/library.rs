@@ -20,7 +20,7 @@ impl InProcess {
     pub(crate) fn start(sessions: usize, limits: Limits) -> Self {
         let server = Server::bind("127.0.0.1", 0, sessions, limits).expect("a free port");
         let port = server.port();
-        let stop = Stop::new();
+        let stop = Stop::default();
         let (end, ended) = channel();
         let stopped = stop.clone();
         thread::spawn(move || {
