@@ -5,7 +5,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -27,7 +27,7 @@ pub(crate) struct Voice {
     pub(crate) client: &'static str,
 }
 
-/// A connected client.
+/// A connected client. Its socket closes, and its number is free again, when the last who holds it lets go.
 pub(crate) struct Client {
     /// The smallest number that was free when it came, from 1.
     pub(crate) number: usize,
@@ -50,61 +50,48 @@ impl Client {
 }
 
 /// Everyone who is connected, and the workers who serve them.
-pub(crate) struct Reception {
+pub(crate) struct Reception<Serve> {
     voice: Voice,
     pool: Pool,
     stalled: Duration,
+    serve: Serve,
     /// By number, from 1.
-    clients: Mutex<Vec<Option<Arc<Client>>>>,
+    clients: Mutex<Vec<Weak<Client>>>,
     stop: Stop,
 }
 
-type Serve = Arc<dyn Fn(&Arc<Client>) + Send + Sync>;
-
-impl Reception {
+impl<Serve: Fn(&Arc<Client>) + Send + Sync + 'static> Reception<Serve> {
     /// For at most `workers` clients at once, each given up when it takes nothing for as long as `stalled`.
-    pub(crate) fn new(voice: Voice, workers: usize, stalled: Duration, stop: &Stop) -> Arc<Self> {
+    pub(crate) fn new(voice: Voice, workers: usize, stalled: Duration, stop: &Stop, serve: Serve) -> Arc<Self> {
         let pool = Pool::new("client", workers);
-        Arc::new(Self { voice, pool, stalled, clients: Mutex::default(), stop: stop.clone() })
+        Arc::new(Self { voice, pool, stalled, serve, clients: Mutex::default(), stop: stop.clone() })
     }
 
-    /// Serves all who come until the stop. Then their streams are made to end, `farewell` is called, what still goes on after
-    /// [`FAREWELL`] is ended, and every thread is joined.
-    pub(crate) fn run(
-        self: &Arc<Self>,
-        listeners: &[TcpListener],
-        serve: impl Fn(&Arc<Client>) + Send + Sync + 'static,
-        farewell: impl FnOnce(),
-    ) {
-        let serve: Serve = Arc::new(serve);
+    /// Serves all who come until the stop. Then their streams are made to end, what still goes on after [`FAREWELL`] is
+    /// ended, and every thread has come to its end.
+    pub(crate) fn run(self: &Arc<Self>, listeners: &[TcpListener]) {
         thread::scope(|scope| {
-            let mut accepting: Vec<_> = listeners
-                .iter()
-                .map(|listener| {
-                    let serve = &serve;
-                    (listener, scope.spawn(move || self.accept(listener, serve)))
-                })
-                .collect();
+            let accept = |listener| (listener, scope.spawn(move || self.accept(listener)));
+            let accepting: Vec<_> = listeners.iter().map(accept).collect();
             self.stop.wait();
             self.for_each(|client| client.socket.stop_reading());
-            farewell();
             if !self.pool.is_done_within(FAREWELL) {
                 self.for_each(|client| {
                     client.socket.close_in_order();
                     client.socket.shut();
                 });
             }
-            while !accepting.is_empty() {
-                accepting.iter().for_each(|(listener, _)| wake(listener));
-                accepting.retain(|(_, thread)| !thread.is_finished());
+            for (listener, thread) in accepting {
+                while !thread.is_finished() {
+                    wake(listener);
+                }
             }
         });
         self.pool.join();
     }
 
     /// Takes connections until the stop. Never does a client's work, so no client can delay another.
-    fn accept(self: &Arc<Self>, listener: &TcpListener, serve: &Serve) {
-        let target = self.voice.target;
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut complained: Option<Instant> = None;
         loop {
             let accepted = listener.accept();
@@ -112,13 +99,14 @@ impl Reception {
                 return;
             }
             match accepted {
-                Ok((stream, address)) => self.admit(stream, address, serve),
+                Ok((stream, address)) => self.admit(stream, address),
                 Err(error) if is_about_one_client(&error) => {}
                 Err(error) => {
                     // Out of descriptors, most likely: whoever has not said who it is gives one back, all others go on.
                     if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
                         complained = Some(Instant::now());
-                        error!(target: target, "⚠️ Cannot accept a client: {error}; raise the limit of open files (ulimit -n)?");
+                        let advice = "raise the limit of open files (ulimit -n)?";
+                        error!(target: self.voice.target, "⚠️ Cannot accept a client: {error}; {advice}");
                     }
                     self.evict_longest_silent();
                     let _ = self.stop.wait_for(Duration::from_millis(100));
@@ -128,7 +116,7 @@ impl Reception {
     }
 
     /// Gives the client a worker of its own.
-    fn admit(self: &Arc<Self>, stream: TcpStream, address: SocketAddr, serve: &Serve) {
+    fn admit(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
         let Voice { target, level, client: who } = self.voice;
         let Ok(socket) = Socket::new(stream) else { return };
         // What a stalled client can hold up is bounded from its first byte on.
@@ -136,8 +124,9 @@ impl Reception {
             return;
         }
         let client = self.add(socket);
-        let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
-        log!(target: target, level, "{mark} {who} {} connected from {address}", client.number);
+        let number = client.number;
+        let mark = if number.is_multiple_of(2) { "🟣" } else { "🔵" };
+        log!(target: target, level, "{mark} {who} {number} connected from {address}");
         if self.stop.is_set() {
             // It came too late for the farewell.
             client.socket.stop_reading();
@@ -145,65 +134,41 @@ impl Reception {
         if self.pool.is_busy() {
             self.evict_longest_silent();
         }
-        let (serve, leaving) =
-            (Arc::clone(serve), Leaving { reception: Arc::clone(self), client: Arc::clone(&client) });
-        if let Err(error) = self.pool.execute(move || serve(&leaving.client), Duration::from_secs(1)) {
-            warn!(target: target, "⛔ {who} {} refused: {error}", client.number);
+        let (reception, served) = (Arc::clone(self), Arc::clone(&client));
+        if let Err(error) = self.pool.execute(move || (reception.serve)(&served), Duration::from_secs(1)) {
+            warn!(target: target, "⛔ {who} {number} refused: {error}");
             // One short line into an empty send buffer: this cannot block.
             let _ = client.socket.send(protocol::refusal("busy, try again later").as_bytes());
         }
     }
 
     fn add(&self, socket: Socket) -> Arc<Client> {
-        let mut slots = lock(&self.clients);
-        let free = slots.iter().position(Option::is_none).unwrap_or_else(|| {
-            slots.push(None);
-            slots.len() - 1
-        });
-        let client = Arc::new(Client {
-            number: free + 1,
-            socket,
-            arrived: Instant::now(),
-            settled: AtomicBool::new(false),
-            evicted: AtomicBool::new(false),
-        });
-        if let Some(slot) = slots.get_mut(free) {
-            *slot = Some(Arc::clone(&client));
-        }
+        let mut clients = lock(&self.clients);
+        let free = clients.iter().position(|client| client.strong_count() == 0).unwrap_or(clients.len());
+        let (settled, evicted) = (AtomicBool::new(false), AtomicBool::new(false));
+        let client = Arc::new(Client { number: free + 1, socket, arrived: Instant::now(), settled, evicted });
+        // In the free place, or behind all others.
+        let end = clients.len().min(free + 1);
+        clients.splice(free..end, [Arc::downgrade(&client)]);
         client
     }
 
     /// The one that has been longest without saying who it is gives way.
     fn evict_longest_silent(&self) {
-        let longest = {
-            let slots = lock(&self.clients);
-            let giving_way =
-                slots.iter().flatten().filter(|client| !client.settled.load(Ordering::Relaxed) && !client.is_evicted());
-            giving_way.min_by_key(|client| client.arrived).cloned()
-        };
-        if let Some(client) = longest {
-            client.evicted.store(true, Ordering::Relaxed);
-            client.socket.stop_reading();
+        let clients = self.clients();
+        let silent = clients.iter().filter(|client| !client.settled.load(Ordering::Relaxed) && !client.is_evicted());
+        if let Some(longest) = silent.min_by_key(|client| client.arrived) {
+            longest.evicted.store(true, Ordering::Relaxed);
+            longest.socket.stop_reading();
         }
     }
 
     fn for_each(&self, act: impl Fn(&Client)) {
-        let clients: Vec<_> = lock(&self.clients).iter().flatten().cloned().collect();
-        clients.iter().for_each(|client| act(client));
+        self.clients().iter().for_each(|client| act(client));
     }
-}
 
-/// The client is off the list and its socket closes when its worker is done, also by a panic.
-struct Leaving {
-    reception: Arc<Reception>,
-    client: Arc<Client>,
-}
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        if let Some(slot) = lock(&self.reception.clients).get_mut(self.client.number - 1) {
-            *slot = None;
-        }
+    fn clients(&self) -> Vec<Arc<Client>> {
+        lock(&self.clients).iter().filter_map(Weak::upgrade).collect()
     }
 }
 

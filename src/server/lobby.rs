@@ -2,20 +2,12 @@
 
 use crate::nickname::Nickname;
 
-/// The seats of a server: two for each chat that may go on at once.
-pub(super) struct Lobby<Seat> {
+/// The seats of a server: two for each session that may go on at once.
+pub(super) struct Lobby<Session> {
     free: usize,
-    waiting: Option<(Nickname, Seat)>,
+    /// The nickname of a client that waits for a companion, and its session.
+    waiting: Option<(Nickname, Session)>,
     sessions: u64,
-}
-
-/// Where a client that took a seat found itself.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Seated<Seat> {
-    /// The first of session number `.0`.
-    First(u64),
-    /// The second of session number `.0`, opposite the one that waited.
-    Second(u64, Seat),
 }
 
 /// Why a client got no seat.
@@ -25,7 +17,7 @@ pub(super) enum NoSeat {
     NicknameTaken,
 }
 
-impl<Seat> Lobby<Seat> {
+impl<Session: Clone> Lobby<Session> {
     pub(super) fn new(sessions: usize) -> Self {
         Self { free: sessions * 2, waiting: None, sessions: 0 }
     }
@@ -34,7 +26,8 @@ impl<Seat> Lobby<Seat> {
         self.free == 0
     }
 
-    pub(super) fn take_seat(&mut self, nickname: &Nickname, seat: Seat) -> Result<Seated<Seat>, NoSeat> {
+    /// The session to join: that of the client that waits, or a new one, which `open` makes of its number.
+    pub(super) fn take_seat(&mut self, nickname: &Nickname, open: impl Fn(u64) -> Session) -> Result<Session, NoSeat> {
         if self.is_full() {
             return Err(NoSeat::Full);
         }
@@ -42,24 +35,20 @@ impl<Seat> Lobby<Seat> {
             return Err(NoSeat::NicknameTaken);
         }
         self.free -= 1;
-        if let Some((_, companion)) = self.waiting.take() {
-            return Ok(Seated::Second(self.sessions, companion));
+        if let Some((_, session)) = self.waiting.take() {
+            return Ok(session);
         }
         self.sessions += 1;
-        self.waiting = Some((nickname.clone(), seat));
-        Ok(Seated::First(self.sessions))
+        let session = open(self.sessions);
+        self.waiting = Some((nickname.clone(), session.clone()));
+        Ok(session)
     }
 
-    /// The client that waits for a companion.
-    pub(super) fn waiting(&self) -> Option<&Seat> {
-        self.waiting.as_ref().map(|(_, seat)| seat)
-    }
-
-    /// The client that waits for a companion leaves. `false`: it does not wait, its companion has come.
-    pub(super) fn leave(&mut self, is_it: impl Fn(&Seat) -> bool) -> bool {
-        let waits = self.waiting.take_if(|(_, seat)| is_it(seat)).is_some();
-        self.free += usize::from(waits);
-        waits
+    /// The client that waits leaves, if this is its session: nobody can join it any more.
+    pub(super) fn leave(&mut self, is_it: impl Fn(&Session) -> bool) {
+        if self.waiting.take_if(|(_, session)| is_it(session)).is_some() {
+            self.free += 1;
+        }
     }
 
     /// A session has ended: two seats are free again.
@@ -76,41 +65,46 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn take_seat(lobby: &mut Lobby<u64>, nickname: &str) -> Result<u64, NoSeat> {
+        lobby.take_seat(&name(nickname), |number| number)
+    }
+
     #[test]
     fn two_meet_and_a_third_finds_no_seat() {
         let mut lobby = Lobby::new(1);
-        assert_eq!(lobby.take_seat(&name("Nick1"), 1), Ok(Seated::First(1)));
-        assert_eq!(lobby.take_seat(&name("Nick2"), 2), Ok(Seated::Second(1, 1)));
-        assert_eq!(lobby.take_seat(&name("Nick3"), 3), Err(NoSeat::Full));
+        assert_eq!(take_seat(&mut lobby, "Nick1"), Ok(1));
+        assert_eq!(take_seat(&mut lobby, "Nick2"), Ok(1));
+        assert_eq!(take_seat(&mut lobby, "Nick3"), Err(NoSeat::Full));
         lobby.end_session();
-        assert_eq!(lobby.take_seat(&name("Nick3"), 3), Ok(Seated::First(2)));
+        assert_eq!(take_seat(&mut lobby, "Nick3"), Ok(2));
     }
 
     #[test]
     fn the_second_may_not_have_the_name_of_the_first() {
         let mut lobby = Lobby::new(1);
-        lobby.take_seat(&name("Nick"), 1).unwrap();
-        assert_eq!(lobby.take_seat(&name("NICK"), 2), Err(NoSeat::NicknameTaken));
+        take_seat(&mut lobby, "Nick").unwrap();
+        assert_eq!(take_seat(&mut lobby, "NICK"), Err(NoSeat::NicknameTaken));
         assert!(!lobby.is_full());
     }
 
     #[test]
     fn who_leaves_while_waiting_frees_its_seat_and_who_has_a_companion_does_not() {
         let mut lobby = Lobby::new(1);
-        lobby.take_seat(&name("Nick1"), 1).unwrap();
-        assert!(!lobby.leave(|&seat| seat == 2));
-        assert!(lobby.leave(|&seat| seat == 1));
-        lobby.take_seat(&name("Nick1"), 1).unwrap();
-        lobby.take_seat(&name("Nick2"), 2).unwrap();
-        assert!(!lobby.leave(|&seat| seat == 1) && lobby.is_full());
+        take_seat(&mut lobby, "Nick1").unwrap();
+        lobby.leave(|&session| session == 2);
+        assert_eq!(take_seat(&mut lobby, "Nick1"), Err(NoSeat::NicknameTaken));
+        lobby.leave(|&session| session == 1);
+        assert_eq!(take_seat(&mut lobby, "Nick1"), Ok(2));
+        assert_eq!(take_seat(&mut lobby, "Nick2"), Ok(2));
+        lobby.leave(|&session| session == 2);
+        assert!(lobby.is_full());
     }
 
     #[test]
     fn several_sessions_go_on_at_once() {
         let mut lobby = Lobby::new(2);
-        for client in 0..4 {
-            lobby.take_seat(&name(&format!("Nick{client}")), client).unwrap();
-        }
+        let sessions: Vec<_> = (0..4).map(|client| take_seat(&mut lobby, &format!("Nick{client}")).unwrap()).collect();
+        assert_eq!(sessions, [1, 1, 2, 2]);
         assert!(lobby.is_full());
     }
 }

@@ -20,12 +20,11 @@ use log::{Level, info};
 
 use crate::{
     net,
-    reception::{Reception, Voice},
+    reception::{Client, Reception, Voice},
     stop::Stop,
-    sync::lock,
 };
 use lobby::Lobby;
-use session::Guest;
+use session::Session;
 
 /// What the log lines of the server are filed under.
 pub const LOG_TARGET: &str = "chat_server";
@@ -59,10 +58,9 @@ pub struct Server {
 
 /// What all threads of a running server share.
 struct House {
+    sessions: usize,
     limits: Limits,
-    /// Whether there can be several sessions, so that a log line has to say which it is about.
-    several: bool,
-    lobby: Mutex<Lobby<Arc<Guest>>>,
+    lobby: Mutex<Lobby<Arc<Session>>>,
     stop: Stop,
 }
 
@@ -86,34 +84,22 @@ impl Server {
         self.port
     }
 
-    /// Serves until `stop`; then every client has seen an orderly end, and every thread is joined.
+    /// Serves until `stop`; then every client has seen an orderly end, and every thread has come to its own.
     pub fn run(self, stop: &Stop) {
-        let house = Arc::new(House {
-            limits: self.limits,
-            several: self.sessions > 1,
-            lobby: Mutex::new(Lobby::new(self.sessions)),
-            stop: stop.clone(),
-        });
+        let Self { listeners, sessions, limits, .. } = self;
         let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
         // A worker for every seat and every handshake: no seated client ever waits for one.
-        let workers = self.sessions * 2 + self.limits.handshakes;
+        let workers = sessions * 2 + limits.handshakes;
+        let house = House { sessions, limits, lobby: Mutex::new(Lobby::new(sessions)), stop: stop.clone() };
         info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
-        let serving = Arc::clone(&house);
-        Reception::new(voice, workers, self.limits.stalled, stop).run(
-            &self.listeners,
-            move |client| serve::serve(&serving, client),
-            || house.wake_waiting(),
-        );
+        let serve = move |client: &Arc<Client>| serve::serve(&house, client);
+        Reception::new(voice, workers, limits.stalled, stop, serve).run(&listeners);
     }
 }
 
 impl House {
-    /// Who waits may be blocked until it may say more: it looks whether to stop.
-    fn wake_waiting(&self) {
-        let waiting = lock(&self.lobby).waiting().cloned();
-        if let Some(guest) = waiting {
-            drop(lock(&guest.waiting));
-            guest.met.notify_all();
-        }
+    /// What log lines about a session end in: its number, when there can be several.
+    fn label(&self, number: u64) -> String {
+        if self.sessions > 1 { format!(" (session {number})") } else { String::new() }
     }
 }

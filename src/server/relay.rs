@@ -1,8 +1,9 @@
 //! Moves bytes from one client to the other, unchanged.
 
-use std::{io, time::Duration};
+use std::{io, sync::atomic::Ordering, time::Duration};
 
-use crate::net::{Socket, is_timeout};
+use super::session::Guest;
+use crate::net::is_timeout;
 
 /// The buffer of a conversation of short lines, in bytes: one page.
 const SMALLEST: usize = 4 * 1024;
@@ -13,33 +14,39 @@ const SMALL_READS: u32 = 64;
 /// ... or when nothing came for this long.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Why a relay ended before the end of the stream.
-pub(super) enum Broken {
-    Reading(io::Error),
-    Writing(io::Error),
-}
-
-/// Relays until the stream ends or `cut` says so. Adds what was relayed to `bytes`.
-pub(super) fn relay(from: &Socket, to: &Socket, cut: impl Fn() -> bool, bytes: &mut u64) -> Result<(), Broken> {
+/// Relays `words`, and what else is said, until the stream ends or `is_stopped` says so. An error comes with the one who is
+/// lost.
+pub(super) fn relay<'a>(
+    from: &'a Guest,
+    to: &'a Guest,
+    words: &[u8],
+    is_stopped: impl Fn() -> bool,
+) -> Result<(), (&'a Guest, io::Error)> {
+    let socket = &from.client.socket;
+    let pass_on = |words: &[u8]| {
+        to.client.socket.send(words).map_err(|error| (to, error))?;
+        from.said.fetch_add(words.len() as u64, Ordering::Relaxed);
+        Ok(())
+    };
     let mut buffer = Buffer::new();
     let mut limited = false;
-    while !cut() {
+    pass_on(words)?;
+    while !is_stopped() {
         // Only a large buffer is worth a look at the clock: small talk waits without a limit.
         if limited != buffer.is_large() {
             limited = buffer.is_large();
-            from.limit_reads(limited.then_some(QUIET)).map_err(Broken::Reading)?;
+            socket.limit_reads(limited.then_some(QUIET)).map_err(|error| (from, error))?;
         }
-        let length = match from.read(buffer.bytes()) {
+        let length = match socket.read(buffer.bytes()) {
             Ok(0) => break,
             Ok(length) => length,
             Err(error) if limited && is_timeout(&error) => {
                 buffer.shrink();
                 continue;
             }
-            Err(error) => return Err(Broken::Reading(error)),
+            Err(error) => return Err((from, error)),
         };
-        to.send(buffer.bytes().get(..length).unwrap_or_default()).map_err(Broken::Writing)?;
-        *bytes += length as u64;
+        pass_on(buffer.bytes().get(..length).unwrap_or_default())?;
         buffer.adapt(length);
     }
     Ok(())

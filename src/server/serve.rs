@@ -1,10 +1,6 @@
 //! One client on one thread: asked for its nickname until it has a seat, or is sent away.
 
-use std::{
-    io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt::Display, io, sync::Arc, time::Instant};
 
 use log::{info, warn};
 
@@ -19,7 +15,8 @@ use crate::{
 
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
-    let number = client.number;
+    let Client { number, socket, .. } = &**client;
+    let mut buffer = [0; 1024];
     let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
     let mut step = arrival.next(Instant::now());
     loop {
@@ -31,18 +28,23 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
                 if let Some(reason) = words.lines().next().and_then(|line| line.strip_prefix("Nickname refused: ")) {
                     warn!(target: LOG_TARGET, "🚫 Client {number} nickname refused: {reason}");
                 }
-                if let Err(error) = client.socket.send(words.as_bytes()) {
+                if let Err(error) = socket.send(words.as_bytes()) {
                     return lost(format_args!("Client {number}"), &error, "");
                 }
                 arrival.next(Instant::now())
             }
-            Step::Read(limit) => match hear(house, client, limit) {
-                Ok(words) => {
-                    arrival.received(&words);
+            Step::Read(limit) => match socket.limit_reads(Some(limit)).and_then(|()| socket.read(&mut buffer)) {
+                Ok(0) if house.stop.is_set() => Step::SendAway(stopping()),
+                Ok(0) if client.is_evicted() => {
+                    Step::SendAway(refusal("busy, too many clients are connecting; try again"))
+                }
+                Ok(0) => return info!(target: LOG_TARGET, "👋 Client {number} left"),
+                Ok(length) => {
+                    arrival.received(buffer.get(..length).unwrap_or_default());
                     arrival.next(Instant::now())
                 }
-                Err(Some(words)) => Step::SendAway(words),
-                Err(None) => return,
+                Err(error) if is_timeout(&error) => arrival.next(Instant::now()),
+                Err(error) => return lost(format_args!("Client {number}"), &error, ""),
             },
             Step::Named(nickname) => match stay(house, client, nickname, arrival.rest()) {
                 Ok(()) => return,
@@ -52,7 +54,7 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
             Step::SendAway(words) => {
                 let reason = words.lines().last().unwrap_or_default().trim_start_matches("Chat refused: ");
                 warn!(target: LOG_TARGET, "⛔ Client {number} refused: {reason}");
-                return client.socket.send_away(&words);
+                return socket.send_away(&words);
             }
         }
     }
@@ -62,33 +64,13 @@ fn full() -> String {
     refusal("the chat is full, try again later")
 }
 
-/// Reads what the client says, or nothing when the time is over. An error holds the words to send it away with, unless it is
-/// gone.
-fn hear(house: &House, client: &Client, limit: Duration) -> Result<Vec<u8>, Option<String>> {
-    let mut buffer = [0; 1024];
-    match client.socket.limit_reads(Some(limit)).and_then(|()| client.socket.read(&mut buffer)) {
-        Ok(0) if house.stop.is_set() => Err(Some(stopping())),
-        Ok(0) if client.is_evicted() => Err(Some(refusal("busy, too many clients are connecting; try again"))),
-        Ok(0) => {
-            info!(target: LOG_TARGET, "👋 Client {} left", client.number);
-            Err(None)
-        }
-        Ok(length) => Ok(buffer.get(..length).unwrap_or_default().to_vec()),
-        Err(error) if is_timeout(&error) => Ok(Vec::new()),
-        Err(error) => {
-            lost(format_args!("Client {}", client.number), &error, "");
-            Err(None)
-        }
-    }
-}
-
 /// What a client hears that has no companion when the server stops.
 pub(super) fn stopping() -> String {
     refusal("the server is stopping")
 }
 
 /// Logs that a connection is lost. The reason is the system's, but a log line is one line whatever it says.
-pub(super) fn lost(who: impl std::fmt::Display, error: &io::Error, label: &str) {
+pub(super) fn lost(who: impl Display, error: &io::Error, label: &str) {
     let reason = error.to_string();
     warn!(target: LOG_TARGET, "💔 {who} connection lost: {}{label}", printable(reason.as_bytes()));
 }
