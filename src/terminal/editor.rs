@@ -8,7 +8,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Write as _},
+    io, mem,
     sync::{Arc, Condvar, Mutex},
     thread,
     time::Duration,
@@ -25,7 +25,7 @@ use rustyline::{
     validate::{ValidationContext, ValidationResult, Validator},
 };
 
-use super::Event;
+use super::write;
 use crate::{
     protocol::Lines,
     sync::{FOREVER, lock, wait_while},
@@ -43,25 +43,16 @@ const DRAWING: Duration = Duration::from_millis(20);
 /// Ends the terminal's reporting of pasted text, and clears what stands below the cursor.
 const LEAVE_EDITING: &[u8] = b"\x1b[?2004l\r\n\x1b[J";
 
-pub(super) fn open() -> io::Result<(Input, Output)> {
+pub(super) fn open() -> io::Result<(Input, Arc<Gate>)> {
     let found = tcgetattr(io::stdin())?;
     let config = Config::builder().max_history_size(RECALLED).map_err(to_io)?.auto_add_history(true);
     // Colours are for the gate: without them the editor draws its prompt unasked.
-    let config = config.color_mode(ColorMode::Forced).build();
-    let mut editor = Editor::with_config(config).map_err(to_io)?;
-    let printer = editor.create_external_printer().map_err(to_io)?;
-    let gate = Arc::new(Gate {
-        state: Mutex::new(State {
-            stage: Stage::Direct,
-            under_way: None,
-            asked: false,
-            closed: false,
-            printer: Box::new(printer),
-        }),
-        changed: Condvar::new(),
-    });
+    let mut editor = Editor::with_config(config.color_mode(ColorMode::Forced).build()).map_err(to_io)?;
+    let printer = Box::new(editor.create_external_printer().map_err(to_io)?);
+    let state = State { stage: Stage::Direct, under_way: None, asked: false, printer, found };
+    let gate = Arc::new(Gate { state: Mutex::new(state), changed: Condvar::new() });
     editor.set_helper(Some(Watch(Arc::clone(&gate))));
-    Ok((Input { editor, gate: Arc::clone(&gate) }, Output { gate, found: Mutex::new(found) }))
+    Ok((Input { editor, gate: Arc::clone(&gate) }, gate))
 }
 
 fn to_io(error: ReadlineError) -> io::Error {
@@ -71,7 +62,7 @@ fn to_io(error: ReadlineError) -> io::Error {
     }
 }
 
-struct Gate {
+pub(super) struct Gate {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -82,9 +73,9 @@ struct State {
     under_way: Option<String>,
     /// The editor has asked about highlighting since it last drew its prompt.
     asked: bool,
-    /// The screen is closed: no line is edited any more.
-    closed: bool,
     printer: Box<dyn ExternalPrinter + Send>,
+    /// How the terminal was found.
+    found: Termios,
 }
 
 #[derive(PartialEq)]
@@ -95,6 +86,43 @@ enum Stage {
     Editing,
     /// A line is about to be edited, or was just finished: texts wait for what comes next.
     Between,
+    /// The screen is closed: no line is edited any more, texts are written at once.
+    Closed,
+}
+
+impl State {
+    /// A closed screen stays closed.
+    fn enter(&mut self, stage: Stage) {
+        if self.stage != Stage::Closed {
+            self.stage = stage;
+        }
+    }
+
+    /// Whether a text has to wait.
+    fn is_unsettled(&mut self) -> bool {
+        match self.stage {
+            Stage::Direct | Stage::Closed => false,
+            Stage::Editing => self.under_way.is_some(),
+            Stage::Between => true,
+        }
+    }
+
+    /// The editor has left the line. `goes_on`: another one will be edited.
+    fn leave_line(&mut self, goes_on: bool) -> io::Result<()> {
+        if !goes_on && let Some(text) = self.under_way.take() {
+            write(text.as_bytes())?;
+        }
+        self.enter(if self.under_way.is_some() { Stage::Between } else { Stage::Direct });
+        Ok(())
+    }
+}
+
+impl Gate {
+    fn change<T>(&self, how: impl FnOnce(&mut State) -> T) -> T {
+        let result = how(&mut lock(&self.state));
+        self.changed.notify_all();
+        result
+    }
 }
 
 pub(super) struct Input {
@@ -103,42 +131,29 @@ pub(super) struct Input {
 }
 
 impl super::Input for Input {
-    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<Event> {
-        {
-            let mut state = lock(&self.gate.state);
-            if state.closed {
-                return Ok(Event::Ended);
-            }
-            state.stage = Stage::Between;
+    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
+        self.gate.change(|state| state.enter(Stage::Between));
+        if lock(&self.gate.state).stage == Stage::Closed {
+            return Ok(false);
         }
         let read = self.editor.readline(prompt);
-        self.gate.line_is_finished(read.is_ok())?;
+        self.gate.change(|state| state.leave_line(read.is_ok()))?;
         match read {
             Ok(line) => {
                 text.push(line.as_bytes());
                 text.push(b"\n");
-                Ok(Event::Typed)
+                Ok(true)
             }
-            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(Event::Ended),
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(false),
             Err(error) => Err(to_io(error)),
         }
     }
 }
 
-pub(super) struct Output {
-    gate: Arc<Gate>,
-    found: Mutex<Termios>,
-}
-
-impl super::Output for Output {
+impl super::Output for Gate {
     fn show(&self, lines: &[u8]) -> io::Result<()> {
-        let waits = |state: &mut State| match state.stage {
-            Stage::Direct => false,
-            Stage::Editing => state.under_way.is_some(),
-            Stage::Between => true,
-        };
-        let mut state = wait_while(&self.gate.changed, lock(&self.gate.state), FOREVER, waits);
-        if state.stage == Stage::Direct {
+        let mut state = wait_while(&self.changed, lock(&self.state), FOREVER, State::is_unsettled);
+        if state.stage != Stage::Editing {
             return write(lines);
         }
         let text = String::from_utf8_lossy(lines).into_owned();
@@ -148,42 +163,24 @@ impl super::Output for Output {
     }
 
     fn close(&self) {
-        let unsettled = |state: &mut State| {
-            state.stage == Stage::Between || (state.stage == Stage::Editing && state.under_way.is_some())
-        };
-        let mut state = lock(&self.gate.state);
-        if unsettled(&mut state) {
-            drop(wait_while(&self.gate.changed, state, LAST_LOOK, unsettled));
+        let mut state = lock(&self.state);
+        if state.is_unsettled() {
+            drop(wait_while(&self.changed, state, LAST_LOOK, State::is_unsettled));
             // The editor asks before it draws, and does not say when it has drawn: what follows must not be drawn over.
             thread::sleep(DRAWING);
-            state = lock(&self.gate.state);
+            state = lock(&self.state);
         }
-        state.closed = true;
-        let edited = std::mem::replace(&mut state.stage, Stage::Direct) != Stage::Direct;
+        let left = mem::replace(&mut state.stage, Stage::Closed);
         // Nothing can be done about a terminal that is gone.
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &lock(&self.found));
-        if edited {
+        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &state.found);
+        if matches!(left, Stage::Editing | Stage::Between) {
             let _ = write(LEAVE_EDITING);
         }
         if let Some(text) = state.under_way.take() {
             let _ = write(text.as_bytes());
         }
         drop(state);
-        self.gate.changed.notify_all();
-    }
-}
-
-impl Gate {
-    /// The editor has left the line. `goes_on`: another one will be edited.
-    fn line_is_finished(&self, goes_on: bool) -> io::Result<()> {
-        let mut state = lock(&self.state);
-        if !goes_on && let Some(text) = state.under_way.take() {
-            write(text.as_bytes())?;
-        }
-        state.stage = if state.under_way.is_some() && !state.closed { Stage::Between } else { Stage::Direct };
-        drop(state);
         self.changed.notify_all();
-        Ok(())
     }
 }
 
@@ -192,25 +189,22 @@ struct Watch(Arc<Gate>);
 
 impl Highlighter for Watch {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        let mut state = lock(&self.0.state);
-        if std::mem::take(&mut state.asked) {
-            return prompt.into();
-        }
-        state.under_way = None;
-        drop(state);
-        self.0.changed.notify_all();
+        self.0.change(|state| {
+            if !mem::take(&mut state.asked) {
+                state.under_way = None;
+            }
+        });
         prompt.into()
     }
 
     /// Asks for a full drawing each time: so every drawing but the one after a text is preceded by this question.
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
-        let mut state = lock(&self.0.state);
-        state.asked = true;
-        if kind != CmdKind::ForcedRefresh && !state.closed {
-            state.stage = Stage::Editing;
-        }
-        drop(state);
-        self.0.changed.notify_all();
+        self.0.change(|state| {
+            state.asked = true;
+            if kind != CmdKind::ForcedRefresh {
+                state.enter(Stage::Editing);
+            }
+        });
         true
     }
 }
@@ -218,10 +212,7 @@ impl Highlighter for Watch {
 impl Validator for Watch {
     /// The line is about to be finished: no text may be given to the editor any more.
     fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let mut state = lock(&self.0.state);
-        if !state.closed {
-            state.stage = Stage::Between;
-        }
+        self.0.change(|state| state.enter(Stage::Between));
         Ok(ValidationResult::Valid(None))
     }
 }
@@ -235,9 +226,3 @@ impl Completer for Watch {
 }
 
 impl Helper for Watch {}
-
-fn write(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
-}

@@ -5,13 +5,11 @@
 
 #[cfg(feature = "line-editor")]
 mod editor;
-mod plain;
 mod simple;
 
 use std::{
-    borrow::Cow,
     env,
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Write as _},
     sync::Arc,
 };
 
@@ -19,6 +17,7 @@ use crate::{
     protocol::{Lines, MESSAGE_PIECE},
     text::sendable,
 };
+use simple::Simple;
 
 /// Opens standard input and output as what they are: a keyboard and a screen, or pipes.
 ///
@@ -26,16 +25,13 @@ use crate::{
 /// When the terminal cannot be set up.
 pub fn open() -> io::Result<(Keyboard, Screen)> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    if !is_terminal {
-        return Ok(assemble(plain::Input, plain::Output, Kind::Plain));
-    }
     #[cfg(feature = "line-editor")]
-    if !is_dumb() {
+    if is_terminal && !is_dumb() {
         let (input, output) = editor::open()?;
-        return Ok(assemble(input, output, Kind::Terminal { colours: wants_colours() }));
+        return Ok((Keyboard::new(input), Screen { output, is_terminal }));
     }
-    let (input, output) = simple::open();
-    Ok(assemble(input, output, Kind::Terminal { colours: wants_colours() }))
+    let simple = Simple::new(is_terminal);
+    Ok((Keyboard::new(simple.clone()), Screen { output: Arc::new(simple), is_terminal }))
 }
 
 /// Terminals that cannot move the cursor, by the names that termcap and line editors know.
@@ -48,37 +44,27 @@ fn wants_colours() -> bool {
     !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn assemble(input: impl Input + 'static, output: impl Output + 'static, kind: Kind) -> (Keyboard, Screen) {
-    let keyboard = Keyboard { input: Box::new(input), lines: Lines::new(MESSAGE_PIECE), ended: false };
-    (keyboard, Screen { output: Arc::new(output), kind })
-}
-
 /// Where typed text comes from.
 trait Input: Send {
-    /// Asks with `prompt` and adds what was typed to `text`, at least one line or a part of one.
-    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<Event>;
-}
-
-enum Event {
-    Typed,
-    /// Nothing more will be typed.
-    Ended,
+    /// Asks with `prompt` and adds what was typed to `text`; `false`: nothing more will be typed.
+    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<bool>;
 }
 
 /// Where text is shown.
 trait Output: Send + Sync {
     /// Shows whole lines.
     fn show(&self, lines: &[u8]) -> io::Result<()>;
-    /// Shows a line about the chat.
-    fn status(&self, line: &str) -> io::Result<()> {
-        self.show(line.as_bytes())
-    }
     /// Leaves the terminal as it was found.
-    fn close(&self) {}
+    fn close(&self);
+}
+
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
 }
 
 /// What a person, or a script, typed.
-#[derive(Debug, PartialEq, Eq)]
 pub enum Typed {
     /// A line without control characters; `ended` is `false` for a piece of one longer than
     /// [`MESSAGE_PIECE`], which the next continues.
@@ -100,6 +86,10 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
+    fn new(input: impl Input + 'static) -> Self {
+        Self { input: Box::new(input), lines: Lines::new(MESSAGE_PIECE), ended: false }
+    }
+
     /// The next line. A terminal asks for it with `prompt`.
     ///
     /// # Errors
@@ -112,14 +102,9 @@ impl Keyboard {
             if self.ended {
                 return Ok(Typed::End);
             }
-            match self.input.read(prompt, &mut self.lines)? {
-                Event::Typed => {}
-                Event::Ended => {
-                    self.ended = true;
-                    if !self.lines.rest().is_empty() {
-                        self.lines.push(b"\n");
-                    }
-                }
+            self.ended = !self.input.read(prompt, &mut self.lines)?;
+            if self.ended && !self.lines.rest().is_empty() {
+                self.lines.push(b"\n");
             }
         }
     }
@@ -131,24 +116,18 @@ impl Keyboard {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Plain,
-    Terminal { colours: bool },
-}
-
 /// Standard output, and for pipes standard error. Clones share it.
 #[derive(Clone)]
 pub struct Screen {
     output: Arc<dyn Output>,
-    kind: Kind,
+    is_terminal: bool,
 }
 
 impl Screen {
     /// Whether a person sits before it. Otherwise nothing is decorated.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        matches!(self.kind, Kind::Terminal { .. })
+        self.is_terminal
     }
 
     /// Shows whole lines, each with its LF, above what is being typed. Blocks while the terminal does not take them.
@@ -164,12 +143,11 @@ impl Screen {
     /// # Errors
     /// As [`Self::show`].
     pub fn status(&self, mark: &str, text: &str) -> io::Result<()> {
-        let line: Cow<'_, str> = match self.kind {
-            Kind::Plain => format!("{text}\n").into(),
-            Kind::Terminal { colours: false } => format!("{mark} {text}\n").into(),
-            Kind::Terminal { colours: true } => format!("{mark} \x1b[1m{text}\x1b[0m\n").into(),
-        };
-        self.output.status(&line)
+        if !self.is_terminal {
+            return io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+        }
+        let (bold, plain) = if wants_colours() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        self.show(format!("{mark} {bold}{text}{plain}\n").as_bytes())
     }
 
     /// Leaves the terminal as it was found, also while a line is being typed. What is shown later appears at once.

@@ -1,68 +1,67 @@
-//! A terminal as it is, without a line editor: the prompt is shown again after each arrival. The half-typed line stays
-//! with the terminal, which shows it where it was typed.
+//! Standard input and output as they are. On a terminal the prompt is shown again after each arrival, and the half-typed
+//! line stays with the terminal, which shows it where it was typed. Between pipes nothing is added.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, IsTerminal as _, Read as _},
     sync::{Arc, Mutex},
 };
 
-use super::Event;
-use crate::{protocol::Lines, sync::lock};
+use super::write;
+use crate::{protocol::Lines, sync::lock, text::printable};
 
-/// The prompt that is being answered.
-type Prompt = Arc<Mutex<Option<String>>>;
-
-pub(super) fn open() -> (Input, Output) {
-    let prompt = Prompt::default();
-    (Input(Arc::clone(&prompt)), Output(prompt))
+/// Keyboard and screen in one.
+#[derive(Clone)]
+pub(super) struct Simple {
+    is_terminal: bool,
+    /// The prompt that is being answered.
+    asked: Arc<Mutex<Option<String>>>,
 }
 
-pub(super) struct Input(Prompt);
+impl Simple {
+    pub(super) fn new(is_terminal: bool) -> Self {
+        Self { is_terminal, asked: Arc::default() }
+    }
+}
 
-impl super::Input for Input {
-    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<Event> {
-        {
-            let mut asked = lock(&self.0);
+impl super::Input for Simple {
+    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
+        if self.is_terminal {
+            let mut asked = lock(&self.asked);
             write(prompt.as_bytes())?;
             *asked = Some(prompt.to_owned());
         }
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 16 * 1024];
         let read = io::stdin().lock().read(&mut buffer);
-        *lock(&self.0) = None;
-        match read? {
-            0 => {
-                write(b"\n")?;
-                Ok(Event::Ended)
-            }
-            length => {
+        *lock(&self.asked) = None;
+        match read {
+            Ok(0) if self.is_terminal => write(b"\n").map(|()| false),
+            Ok(length) => {
                 text.push(buffer.get(..length).unwrap_or_default());
-                Ok(Event::Typed)
+                Ok(length > 0)
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+            Err(error) => Err(error),
         }
     }
 }
 
-pub(super) struct Output(Prompt);
-
-impl super::Output for Output {
+impl super::Output for Simple {
     fn show(&self, lines: &[u8]) -> io::Result<()> {
-        let asked = lock(&self.0);
-        match &*asked {
+        if !self.is_terminal && io::stdout().is_terminal() {
+            // Only standard input is a pipe: here, too, foreign text drives no terminal.
+            let lines: Vec<_> = lines.split(|&byte| byte == b'\n').map(printable).collect();
+            return write(lines.join("\n").as_bytes());
+        }
+        match &*lock(&self.asked) {
             Some(prompt) => write(&[b"\n", lines, prompt.as_bytes()].concat()),
             None => write(lines),
         }
     }
 
     fn close(&self) {
-        if lock(&self.0).take().is_some() {
+        if lock(&self.asked).take().is_some() {
             // Nothing to do when the terminal is gone.
             let _ = write(b"\n");
         }
     }
-}
-
-fn write(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    stdout.flush()
 }
