@@ -224,6 +224,32 @@ fn out_of_descriptors_the_server_neither_ends_nor_spins_and_serves_again() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn without_a_descriptor_and_with_nobody_to_give_way_the_server_does_not_spin() {
+    let server = Server::start();
+    let (mut nick1, mut nick2) = pair(server.port(), "Nick1", "Nick2");
+    if !server.limit_descriptors(1) {
+        return; // a machine without prlimit
+    }
+    // The descriptor for the next one was there already. It gives way as soon as there is none for the one after it.
+    Plain::connect(server.port()).rest();
+    let mut hanging = Plain::connect(server.port());
+    server.wait_for_log(" - ERROR - ");
+
+    let before = server.figures().processor_ticks;
+    let (came, end) = hanging.rest_bytes(Duration::from_millis(1_000));
+    let ticks = server.figures().processor_ticks - before;
+    assert_eq!((came.len(), end), (0, End::NotYet), "(what came without a descriptor, nothing should)");
+    assert!(ticks < 20, "expected less than 0.2 s of processor time in 1 s, came {ticks}0 ms");
+
+    nick1.send("still there?\n");
+    nick2.expect("still there?\n");
+    drop((nick1, nick2));
+    assert!(server.limit_descriptors(64));
+    hanging.expect("Enter your nickname: ");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_chat_under_way_uses_no_more_memory_however_much_is_said() {
     let server = Server::start();
     let (nick1, mut nick2) = pair(server.port(), "Nick1", "Nick2");

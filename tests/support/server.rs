@@ -65,6 +65,17 @@ impl Server {
         Figures::of(self.process.id()).expect("a running process has figures in /proc")
     }
 
+    /// Lets it have no more than so many descriptors from now on; `false` where there is no `prlimit` (util-linux).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn limit_descriptors(&self, most: usize) -> bool {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--pid={}", self.process.id())).arg(format!("--nofile={most}:"));
+        let starting = one_start_at_a_time();
+        let status = command.status();
+        drop(starting);
+        status.is_ok_and(|status| status.success())
+    }
+
     /// Asks it to stop with a signal by its name, "TERM" or "INT" or another.
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
