@@ -2,12 +2,10 @@
 //!
 //! What is said over them is the business of [`crate::protocol`].
 
-use std::{
-    collections::HashSet,
-    io::{self, ErrorKind, Read as _, Write as _},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _},
-    time::{Duration, Instant},
-};
+use std::collections::HashSet;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::time::{Duration, Instant};
 
 /// How long a connection attempt to one address may take.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -3,14 +3,11 @@
 //! A job is taken only when a worker is free for it, so jobs may wait for one another without ever waiting for the pool.
 //! Threads are started when they are needed and end when they had nothing to do for [`IDLE`]. What a job is, is not its business.
 
-use std::{
-    collections::VecDeque,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
-    thread,
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+use std::{io, thread};
 
 use crate::sync::{FOREVER, lock, wait_while};
 

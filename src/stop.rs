@@ -1,13 +1,9 @@
 //! One orderly stop for Ctrl+C, SIGTERM, SIGHUP and errors.
 
-use std::{
-    process,
-    sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crate::sync::{FOREVER, lock, wait_while};
 

@@ -1,9 +1,7 @@
 //! `chat-client HOST PORT`: chat with whoever comes to the same server.
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 use clap::Parser;
 use p2p_chat::{client, logging, nickname::Nickname};

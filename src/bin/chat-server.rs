@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::{error, info};
-use p2p_chat::{
-    logging, net,
-    server::{LOG_TARGET, Limits, Server},
-    stop::{self, Stop},
-};
+use p2p_chat::server::{LOG_TARGET, Limits, Server};
+use p2p_chat::stop::{self, Stop};
+use p2p_chat::{logging, net};
 
 /// Waits for two clients and relays what they say to each other.
 #[derive(Parser)]

@@ -3,26 +3,19 @@
 mod receive;
 mod send;
 
-use std::{
-    fmt::Display,
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
-    },
-    thread,
-    time::Duration,
-};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+use std::{io, thread};
 
 use log::debug;
 
-use crate::{
-    net::{self, Socket},
-    nickname::Nickname,
-    stop,
-    terminal::{self, Screen},
-};
+use crate::net::{self, Socket};
+use crate::nickname::Nickname;
+use crate::stop;
+use crate::terminal::{self, Screen};
 
 /// What the log lines of the client are filed under.
 pub const LOG_TARGET: &str = "chat_client";

@@ -5,12 +5,10 @@ use std::{sync::mpsc::Sender, time::Duration};
 use log::debug;
 
 use super::{Chat, End, LOG_TARGET, lost};
-use crate::{
-    net::is_timeout,
-    nickname::Nickname,
-    protocol::{Greeting, Lines, MESSAGE_PIECE, Said},
-    text::printable,
-};
+use crate::net::is_timeout;
+use crate::nickname::Nickname;
+use crate::protocol::{Greeting, Lines, MESSAGE_PIECE, Said};
+use crate::text::printable;
 
 /// How long a server may take to say its first word.
 const FIRST_WORD: Duration = Duration::from_secs(10);

@@ -3,10 +3,8 @@
 use std::sync::{atomic::Ordering, mpsc::Receiver};
 
 use super::{Chat, End, lost, receive::Turn, unusable};
-use crate::{
-    nickname::Nickname,
-    terminal::{Keyboard, Typed},
-};
+use crate::nickname::Nickname;
+use crate::terminal::{Keyboard, Typed};
 
 const ASK_NICKNAME: &str = "👉 Enter your nickname: ";
 const ASK_MESSAGE: &str = "👉 Your message: ";

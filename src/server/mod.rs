@@ -9,20 +9,16 @@ mod serve;
 mod session;
 mod talk;
 
-use std::{
-    io,
-    net::TcpListener,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use log::{Level, info};
 
-use crate::{
-    net,
-    reception::{Client, Reception, Voice},
-    stop::Stop,
-};
+use crate::net;
+use crate::reception::{Client, Reception, Voice};
+use crate::stop::Stop;
 use lobby::Lobby;
 use session::Session;
 

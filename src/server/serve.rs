@@ -5,13 +5,11 @@ use std::{fmt::Display, io, sync::Arc, time::Instant};
 use log::{info, warn};
 
 use super::{House, LOG_TARGET, lobby::NoSeat, talk::stay};
-use crate::{
-    net::is_timeout,
-    protocol::{Arrival, Step, refusal},
-    reception::Client,
-    sync::lock,
-    text::printable,
-};
+use crate::net::is_timeout;
+use crate::protocol::{Arrival, Step, refusal};
+use crate::reception::Client;
+use crate::sync::lock;
+use crate::text::printable;
 
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {

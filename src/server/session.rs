@@ -1,19 +1,13 @@
 //! Two clients and what becomes of their conversation.
 
-use std::{
-    fmt,
-    sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
-use crate::{
-    nickname::Nickname,
-    reception::Client,
-    sync::{lock, wait_while},
-};
+use crate::nickname::Nickname;
+use crate::reception::Client;
+use crate::sync::{lock, wait_while};
 
 /// A client that has a nickname.
 pub(super) struct Guest {

@@ -1,30 +1,21 @@
 //! From a seat to the end of the conversation: waiting for a companion, meeting it, relaying.
 
-use std::{
-    io,
-    sync::{
-        Arc, MutexGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use log::info;
 
-use super::{
-    House, LOG_TARGET,
-    lobby::NoSeat,
-    relay::relay,
-    serve::{lost, stopping},
-    session::{Guest, Session, State},
-};
-use crate::{
-    nickname::Nickname,
-    protocol::{WAITING, connected_to},
-    reception::Client,
-    sync::{lock, wait_while},
-};
+use super::lobby::NoSeat;
+use super::relay::relay;
+use super::serve::{lost, stopping};
+use super::session::{Guest, Session, State};
+use super::{House, LOG_TARGET};
+use crate::nickname::Nickname;
+use crate::protocol::{WAITING, connected_to};
+use crate::reception::Client;
+use crate::sync::{lock, wait_while};
 
 /// A lost connection is passed on as a reset, which would overtake words that are still under way: they get this long.
 const UNDER_WAY: Duration = Duration::from_millis(200);

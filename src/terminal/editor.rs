@@ -6,30 +6,23 @@
 //! until it was shown. It knows that from the drawing of the prompt: after a text, it is drawn again without the question
 //! for highlighting that comes before every other drawing.
 
-use std::{
-    borrow::Cow,
-    io, mem,
-    sync::{Arc, Condvar, Mutex},
-    thread,
-    time::Duration,
-};
+use std::borrow::Cow;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use std::{io, mem, thread};
 
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
-use rustyline::{
-    ColorMode, Config, Editor, ExternalPrinter, Helper,
-    completion::Completer,
-    error::ReadlineError,
-    highlight::{CmdKind, Highlighter},
-    hint::Hinter,
-    history::DefaultHistory,
-    validate::{ValidationContext, ValidationResult, Validator},
-};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{ColorMode, Config, Editor, ExternalPrinter, Helper};
 
 use super::write;
-use crate::{
-    protocol::Lines,
-    sync::{FOREVER, lock, wait_while},
-};
+use crate::protocol::Lines;
+use crate::sync::{FOREVER, lock, wait_while};
 
 /// How many lines can be recalled.
 const RECALLED: usize = 1000;

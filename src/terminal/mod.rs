@@ -7,16 +7,12 @@
 mod editor;
 mod simple;
 
-use std::{
-    env,
-    io::{self, IsTerminal as _, Write as _},
-    sync::Arc,
-};
+use std::env;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 
-use crate::{
-    protocol::{Lines, MESSAGE_PIECE},
-    text::sendable,
-};
+use crate::protocol::{Lines, MESSAGE_PIECE};
+use crate::text::sendable;
 use simple::Simple;
 
 /// Opens standard input and output as what they are: a keyboard and a screen, or pipes.

@@ -1,10 +1,8 @@
 //! Standard input and output as they are. On a terminal the prompt is shown again after each arrival, and the half-typed
 //! line stays with the terminal, which shows it where it was typed. Between pipes nothing is added.
 
-use std::{
-    io::{self, IsTerminal as _, Read as _},
-    sync::{Arc, Mutex},
-};
+use std::io::{self, IsTerminal as _, Read as _};
+use std::sync::{Arc, Mutex};
 
 use super::write;
 use crate::{protocol::Lines, sync::lock, text::printable};
