@@ -10,6 +10,8 @@
 //! | room | what it does |
 //! |---|---|
 //! | [`server`] | accept → handshake → lobby → relay |
+//! | `peer` | a chat without a server: every node is both |
+//! | `tracker` | tells nodes where to find each other |
 //! | [`client`] | connects, asks for a nickname, runs the two threads |
 //! | [`terminal`] | keyboard and screen: line editing, pipes, foreign text made safe |
 //! | [`protocol`] | what travels on the wire, without input or output |
@@ -19,7 +21,7 @@
 //! | [`logging`] | log lines |
 //! | [`nickname`], [`text`] | what a nickname may be, which characters may be shown |
 //!
-//! Arrows go one way: programs → server, client → protocol, net, pool, stop, terminal → nickname, text.
+//! Arrows go one way: programs → server, client, peer, tracker → reception → protocol, net, pool, stop, terminal → nickname, text.
 
 pub mod client;
 #[cfg(all(unix, feature = "descriptor-limit"))]
@@ -27,6 +29,8 @@ pub mod limits;
 pub mod logging;
 pub mod net;
 pub mod nickname;
+#[cfg(feature = "peer")]
+pub mod peer;
 pub mod pool;
 pub mod protocol;
 mod reception;
@@ -35,3 +39,5 @@ pub mod stop;
 mod sync;
 pub mod terminal;
 pub mod text;
+#[cfg(feature = "peer")]
+pub mod tracker;

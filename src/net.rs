@@ -89,12 +89,20 @@ fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u16)
 pub fn connect(host: &str, port: u16) -> io::Result<Socket> {
     let mut last = ErrorKind::AddrNotAvailable.into();
     for address in resolve(host, port)? {
-        match TcpStream::connect_timeout(&address, CONNECT).and_then(Socket::new) {
+        match connect_to(address, CONNECT) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
     Err(io::Error::new(last.kind(), format!("{last}; is it running?")))
+}
+
+/// Connects to one address, waiting for at most `limit`.
+///
+/// # Errors
+/// The system's.
+pub fn connect_to(address: SocketAddr, limit: Duration) -> io::Result<Socket> {
+    TcpStream::connect_timeout(&address, limit).and_then(Socket::new)
 }
 
 /// Whether a read or write ran out of its time: `WouldBlock` on Unix, `TimedOut` on Windows.

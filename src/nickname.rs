@@ -6,7 +6,7 @@ use crate::text::is_invisible;
 
 /// 1 to 32 characters (Unicode scalar values), without white space, control or invisible formatting characters,
 /// not starting with `/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Nickname(String);
 
 impl FromStr for Nickname {

@@ -34,6 +34,29 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Greets the client and reads what it says until its first line is complete, or too long to be one. Who does not answer, or
+    /// has to give way, is sent away with the reason: `None`, as for one that is gone.
+    #[cfg(feature = "peer")]
+    pub(crate) fn first_words(&self, deadline: Instant) -> Option<Vec<u8>> {
+        self.socket.send(protocol::PROMPT.as_bytes()).ok()?;
+        let (mut words, mut buffer) = (Vec::new(), [0; 1024]);
+        while !words.contains(&b'\n') && words.len() <= protocol::HANDSHAKE_LINE {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let reason = match self.socket.limit_reads(Some(left)).and_then(|()| self.socket.read(&mut buffer)) {
+                Ok(0) if self.is_evicted() => "busy, too many are connecting; try again",
+                Err(error) if crate::net::is_timeout(&error) => "too slow, an answer was expected",
+                Ok(0) | Err(_) => return None,
+                Ok(length) => {
+                    words.extend_from_slice(buffer.get(..length).unwrap_or_default());
+                    continue;
+                }
+            };
+            self.socket.send_away(&protocol::refusal(reason));
+            return None;
+        }
+        Some(words)
+    }
+
     /// It has said who it is, and no longer gives way to others.
     pub(crate) fn settle(&self) {
         self.settled.store(true, Ordering::Relaxed);

@@ -15,13 +15,25 @@
 //! A message is a line of text; an end shows one longer than [`MESSAGE_PIECE`] bytes in pieces.
 //! End of stream in one direction is passed on as end of stream in that direction.
 
+#[cfg(feature = "peer")]
+pub mod announcement;
 mod arrival;
 mod greeting;
 mod lines;
+#[cfg(feature = "peer")]
+pub mod peer;
+#[cfg(feature = "peer")]
+pub mod tracker;
 
+#[cfg(feature = "peer")]
+pub use announcement::Announcement;
 pub use arrival::{Arrival, Step};
 pub use greeting::{Greeting, Said};
 pub use lines::{Line, Lines};
+#[cfg(feature = "peer")]
+pub use peer::{Hello, Id, PeerLine};
+#[cfg(feature = "peer")]
+pub use tracker::TrackerLine;
 
 /// The longest line of the handshake, in bytes without its end.
 pub const HANDSHAKE_LINE: usize = 512;
@@ -42,6 +54,12 @@ const CHAT_REFUSED: &str = "Chat refused: ";
 #[must_use]
 pub fn refusal(reason: impl std::fmt::Display) -> String {
     format!("{CHAT_REFUSED}{reason}\n")
+}
+
+/// The reason in the line that sends somebody away; `None` when it is another line.
+#[must_use]
+pub fn chat_refused(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(CHAT_REFUSED.as_bytes())
 }
 
 /// The line that completes a pair.

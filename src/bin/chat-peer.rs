@@ -1,0 +1,76 @@
+//! `chat-peer NAME`: chat without a server.
+
+use std::{
+    io::{self, Write as _},
+    net::IpAddr,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use p2p_chat::{
+    logging,
+    nickname::Nickname,
+    peer::{self, Lan, Place, Settings},
+};
+
+/// Chats without a server: on the local network, by direct dial, or with those whom a tracker names.
+#[derive(Parser)]
+#[command(
+    name = "chat-peer",
+    version,
+    about,
+    after_help = "Without --listen, --connect and --tracker it is the local network; --lan adds it to these. \
+    Type /help in the chat for what can be typed there. NO_COLOR switches colours off."
+)]
+struct Arguments {
+    /// What the others see you as, 1 to 32 characters
+    name: Nickname,
+    /// Wait here for whoever dials; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<Place>,
+    /// Dial this node; can be given several times
+    #[arg(long, value_name = "HOST:PORT", value_parser = there)]
+    connect: Vec<Place>,
+    /// Ask this tracker who is in the room; can be given several times
+    #[arg(long, value_name = "HOST:PORT", value_parser = there)]
+    tracker: Vec<Place>,
+    /// The conversation
+    #[arg(long, value_name = "NAME", default_value = "lobby")]
+    room: Nickname,
+    /// Find others on the local network, too
+    #[arg(long)]
+    lan: bool,
+    /// Only on the interface with this address
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// UDP port of the announcements on the local network
+    #[arg(long, value_name = "PORT", default_value_t = 7473, value_parser = clap::value_parser!(u16).range(1..))]
+    lan_port: u16,
+    /// Announce to this address instead of each interface's own broadcast address
+    #[arg(long, value_name = "ADDRESS")]
+    broadcast: Option<IpAddr>,
+    /// Send nothing until so many others are there [default: 1 when standard input is no terminal]
+    #[arg(long, value_name = "N")]
+    wait: Option<usize>,
+}
+
+/// A place where somebody can be.
+fn there(text: &str) -> Result<Place, String> {
+    let place: Place = text.parse()?;
+    if place.port == 0 { Err("nobody is at port 0".to_owned()) } else { Ok(place) }
+}
+
+fn main() -> ExitCode {
+    let Arguments { name, listen, connect, tracker, room, lan, host, lan_port, broadcast, wait } = Arguments::parse();
+    logging::start("warn");
+    let lan = lan || (listen.is_none() && connect.is_empty() && tracker.is_empty());
+    let lan = lan.then_some(Lan { port: lan_port, host, broadcast });
+    match peer::run(Settings { name, room, listen, host, connect, trackers: tracker, lan, wait }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            // Nobody is left to be told when standard error is closed.
+            let _ = writeln!(io::stderr(), "❌ {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A person with a plain connection, as with `nc`: a guest of this node, heard by everybody, marked as its guest.
+
+use std::{sync::Arc, thread, time::Instant};
+
+use super::{link::Link, node::Node};
+use crate::{
+    net::is_timeout,
+    nickname::Nickname,
+    protocol::{Arrival, Lines, MESSAGE_PIECE, PeerLine, Step, connected_to},
+    reception::Client,
+    sync::lock,
+};
+
+/// A guest while it is there. It is gone with the value, also by a panic.
+struct Visit<'a> {
+    node: &'a Node,
+    name: Nickname,
+    link: &'a Link,
+}
+
+/// Serves a guest that has said `first` so far, until it is gone.
+pub(super) fn serve(node: &Node, client: &Arc<Client>, first: &[u8], deadline: Instant) {
+    let link = Link::accepted(client);
+    let now = Instant::now();
+    let mut arrival = Arrival::new(now, deadline - now);
+    // The prompt was sent already.
+    let _ = arrival.next(now);
+    arrival.received(first);
+    let Some(name) = ask(node, &link, &mut arrival) else { return };
+    let visit = Visit { node, name, link: &link };
+    client.settle();
+    node.status("🤝", &format!("{} is here as your guest", visit.name));
+    node.changed.notify_all();
+    link.send(connected_to(&node.name).as_bytes());
+    thread::scope(|scope| {
+        let visit = visit;
+        // A person may think for hours: no sign of life is expected, and none is sent.
+        if thread::Builder::new().spawn_scoped(scope, || link.write(b"")).is_ok() {
+            visit.listen(arrival.rest());
+        }
+    });
+}
+
+/// Asks until there is a nickname that nobody has here.
+fn ask(node: &Node, link: &Link, arrival: &mut Arrival) -> Option<Nickname> {
+    let socket = link.socket();
+    let mut buffer = [0; 1024];
+    let mut step = arrival.next(Instant::now());
+    loop {
+        step = match step {
+            Step::Say(words) => {
+                socket.send(words.as_bytes()).ok()?;
+                arrival.next(Instant::now())
+            }
+            Step::Read(limit) => {
+                match socket.limit_reads(Some(limit)).and_then(|()| socket.read(&mut buffer)) {
+                    Ok(length @ 1..) => arrival.received(buffer.get(..length).unwrap_or_default()),
+                    Err(error) if is_timeout(&error) => {}
+                    Ok(0) | Err(_) => return None,
+                }
+                arrival.next(Instant::now())
+            }
+            Step::Named(name) if lock(&node.mesh).welcome(&name, link) => return Some(name),
+            Step::Named(_) => arrival.refuse_nickname("it is taken here, or there are too many guests; try another"),
+            Step::SendAway(words) => {
+                socket.send_away(&words);
+                return None;
+            }
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// Hears the guest until it ends, and passes its words on.
+    fn listen(&self, words: &[u8]) {
+        let Self { node, name, link } = self;
+        let who = format!("{name} (guest of {})", node.name);
+        let mut lines = Lines::new(MESSAGE_PIECE);
+        let mut buffer = [0; 16 * 1024];
+        lines.push(words);
+        if link.socket().limit_reads(None).is_err() {
+            return;
+        }
+        loop {
+            let mut shown = Vec::new();
+            let mut said = Vec::new();
+            while let Some(line) = lines.next_line() {
+                shown.extend(node.line("💬", &format!("{name} (your guest)"), line.text));
+                said.push(line.text.to_vec());
+            }
+            node.show(&shown);
+            for text in said {
+                node.heard(&who, &text, Some(link));
+                node.send_all(&PeerLine::Guest(name.clone(), text));
+            }
+            match link.socket().read(&mut buffer) {
+                Ok(length @ 1..) => lines.push(buffer.get(..length).unwrap_or_default()),
+                // The last line may lack its end.
+                Ok(0) if !lines.rest().is_empty() => lines.push(b"\n"),
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        let Self { node, name, link } = self;
+        link.finish(b"");
+        lock(&node.mesh).dismiss(link);
+        node.changed.notify_all();
+        if node.leave.is_set() {
+        } else if link.has_stalled() {
+            node.status("🐌", &format!("{name}, your guest, stopped reading, and was disconnected"));
+        } else {
+            node.status("👋", &format!("{name}, your guest, has left"));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! How two nodes meet: one dials, they introduce themselves, and agree on which connection is the one.
+
+use std::{
+    io::{self, ErrorKind},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    converse::converse,
+    guest,
+    link::{Link, PATIENCE},
+    mesh::{Member, NotTaken},
+    node::{Node, chance},
+};
+use crate::{
+    net::{Socket, is_timeout},
+    protocol::{
+        Greeting, Hello, Lines, PeerLine, Said, chat_refused,
+        peer::{ALREADY_CONNECTED, PEER_LINE},
+        refusal,
+    },
+    reception::Client,
+    sync::lock,
+    text::printable,
+};
+
+/// How long the other side may take for each step of the introduction.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Why there is no new member.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotMet {
+    /// There is a connection with it already.
+    Connected,
+    /// One of the two will not, and why.
+    Refused(String),
+    /// It could not be reached, and why.
+    Failed(String),
+}
+
+impl From<io::Error> for NotMet {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Serves whoever came to our listener: a node, or a person with a plain connection. Stays until it is gone.
+pub(super) fn accepted(node: &Node, client: &Arc<Client>) {
+    let deadline = Instant::now() + PATIENCE;
+    let Some(first) = client.first_words(deadline) else { return };
+    if !first.starts_with(b"/peer ") {
+        return guest::serve(node, client, &first, deadline);
+    }
+    let mut lines = Lines::new(PEER_LINE);
+    lines.push(&first);
+    let remote = match lines.next_line().and_then(|line| PeerLine::parse(line.text)) {
+        Some(PeerLine::Hello(remote)) => remote,
+        _ => return refuse(&client.socket, "this node speaks another version"),
+    };
+    if remote.room != node.room {
+        return refuse(&client.socket, format_args!("this is the room {}", node.room));
+    }
+    if remote.id == node.id {
+        return refuse(&client.socket, "that is yourself");
+    }
+    if client.socket.send(&node.hello()).is_ok()
+        && let Ok(mut address) = client.socket.peer()
+    {
+        address.set_ip(address.ip().to_canonical());
+        address.set_port(remote.port);
+        // What became of it is for the one who dialled to report.
+        let _ = join(node, Link::accepted(client), remote, lines, address);
+    }
+}
+
+fn refuse(socket: &Socket, reason: impl std::fmt::Display) {
+    socket.send_away(&refusal(reason));
+}
+
+/// Meets the node that we have dialled, and stays until it is gone. `kept_up`: the caller dials again when it is lost.
+pub(super) fn dialled(node: &Node, socket: Socket, kept_up: bool) -> Result<(), NotMet> {
+    let address = socket.peer()?;
+    let mut lines = introduce(node, &socket, PEER_LINE)?;
+    let answer = read_line(&socket, &mut lines)?;
+    match PeerLine::parse(&answer) {
+        Some(PeerLine::Hello(remote)) if remote.id == node.id => Err(NotMet::Refused("that is ourselves".to_owned())),
+        Some(PeerLine::Hello(remote)) => join(node, Link::dialled(socket, kept_up), remote, lines, address),
+        _ => Err(not_met(&answer)),
+    }
+}
+
+/// Waits for the greeting of a node or a tracker, and says who we are. What was said behind the greeting is in the lines.
+pub(super) fn introduce(node: &Node, socket: &Socket, longest: usize) -> Result<Lines, NotMet> {
+    socket.limit_stalls(PATIENCE)?;
+    let mut greeting = Greeting::default();
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        match greeting.next_said() {
+            Some(Said::Asked) => break,
+            Some(Said::ChatRefused(reason)) => return Err(NotMet::Refused(reason)),
+            Some(_) => return Err(NotMet::Refused("that is no node".to_owned())),
+            None => greeting.received(&read(socket, deadline)?),
+        }
+    }
+    socket.send(&node.hello())?;
+    let mut lines = Lines::new(longest);
+    lines.push(greeting.rest());
+    Ok(lines)
+}
+
+fn not_met(answer: &[u8]) -> NotMet {
+    match chat_refused(answer) {
+        Some(reason) if reason == ALREADY_CONNECTED.as_bytes() => NotMet::Connected,
+        Some(reason) => NotMet::Refused(printable(reason).into_owned()),
+        None => NotMet::Refused("that is no node".to_owned()),
+    }
+}
+
+fn read_line(socket: &Socket, lines: &mut Lines) -> io::Result<Vec<u8>> {
+    let deadline = Instant::now() + ANSWER;
+    loop {
+        if let Some(line) = lines.next_line() {
+            return Ok(line.text.to_vec());
+        }
+        lines.push(&read(socket, deadline)?);
+    }
+}
+
+fn read(socket: &Socket, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut buffer = [0; 1024];
+    socket.limit_reads(Some(deadline.saturating_duration_since(Instant::now())))?;
+    match socket.read(&mut buffer) {
+        Ok(0) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it closed the connection")),
+        Ok(length) => Ok(buffer.get(..length).unwrap_or_default().to_vec()),
+        Err(error) if is_timeout(&error) => Err(io::Error::new(ErrorKind::TimedOut, "it does not answer")),
+        Err(error) => Err(error),
+    }
+}
+
+/// Becomes connected when both agree that this connection is the one, and stays until it ends.
+fn join(node: &Node, link: Link, remote: Hello, mut lines: Lines, address: SocketAddr) -> Result<(), NotMet> {
+    // Of two connections between the same nodes one is to stay. Two who decide might each choose another, so one decides.
+    let decides = node.id < remote.id;
+    if decides {
+        // Before anybody else can put a line into its box.
+        link.send(&PeerLine::Adopt.to_bytes());
+    } else {
+        let answer = read_line(link.socket(), &mut lines)?;
+        if PeerLine::parse(&answer) != Some(PeerLine::Adopt) {
+            return Err(not_met(&answer));
+        }
+    }
+    let since = SystemTime::now().checked_sub(Duration::from_secs(remote.age)).unwrap_or(UNIX_EPOCH);
+    let member = Member { name: remote.name, address, since, met: SystemTime::now(), link: link.clone() };
+    let adopted = {
+        let mut mesh = lock(&node.mesh);
+        if !decides && let Some(old) = mesh.get(remote.id).map(|member| member.link.clone()) {
+            // The other side has given the old connection up, or it would not have chosen this one.
+            old.give_up();
+            mesh.remove(remote.id, &old);
+        }
+        // Under the lock: who leaves says so to all members, and has none after that.
+        if node.leave.is_set() { Err(NotTaken::Leaving) } else { mesh.adopt(remote.id, member) }
+    };
+    let others = match adopted {
+        Ok(others) => others,
+        Err(NotTaken::Connected) => {
+            refuse(link.socket(), ALREADY_CONNECTED);
+            return Err(NotMet::Connected);
+        }
+        Err(NotTaken::Full) => {
+            refuse(link.socket(), "the conversation is full");
+            return Err(NotMet::Refused("the conversation is full".to_owned()));
+        }
+        Err(NotTaken::Leaving) => {
+            let _ = link.socket().send(&PeerLine::Bye.to_bytes());
+            return Err(NotMet::Refused("we are leaving".to_owned()));
+        }
+    };
+    link.settle();
+    for (id, Member { address: other, name, .. }) in others {
+        if can_be_told(other, address.ip()) {
+            link.send(&PeerLine::Know(id, other, name).to_bytes());
+        }
+    }
+    converse(node, remote.id, &link, &mut lines);
+    Ok(())
+}
+
+/// Whether an address can be dialled, and means the same there as here: each host has a loopback and link-local addresses of its
+/// own.
+pub(super) fn can_be_told(address: SocketAddr, there: IpAddr) -> bool {
+    let link_local = matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local());
+    address.port() != 0 && !link_local && (!address.ip().is_loopback() || there.is_loopback())
+}
+
+/// Dials an address that is due, and takes note of what came of it.
+pub(super) fn dial(node: &Node, address: SocketAddr) {
+    let connected = crate::net::connect_to(address, ANSWER);
+    match connected.map_err(NotMet::from).and_then(|socket| dialled(node, socket, false)) {
+        // When it was lost, it is due again already.
+        Ok(()) => {}
+        Err(NotMet::Connected | NotMet::Refused(_)) => lock(&node.dials).rest(address),
+        Err(NotMet::Failed(reason)) => {
+            let first = lock(&node.dials).failed(address, chance(), Instant::now());
+            if let Some(name) = first {
+                node.status("⚠️", &format!("Cannot reach {name} at {address}: {reason}; trying again"));
+            }
+            // It may be due earlier than what the dialler waits for.
+            node.learned.notify_all();
+        }
+    }
+}

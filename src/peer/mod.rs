@@ -1,0 +1,204 @@
+//! A chat without a server: every node is client and server at once, and has one connection with each other.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `meet` | two nodes introduce themselves and agree on one connection |
+//! | `converse` | what they say to each other until one is gone |
+//! | `guest` | a person with a plain connection |
+//! | `mesh` | who is there, and what was said (pure state) |
+//! | `dials` | whom to dial, and when (pure state) |
+//! | `lan`, `retry` | ways of meeting: by announcement; by a place that the user named, which may be a tracker |
+//! | `link`, `outbox` | one connection, and the bounded queue in front of it |
+//! | `talk` | the keyboard |
+//! | `node` | what all threads share |
+//!
+//! Each connection has a thread that reads and one that writes. What travels on it is in [`crate::protocol::peer`].
+
+mod converse;
+mod dials;
+mod guest;
+mod lan;
+mod link;
+mod meet;
+mod mesh;
+mod node;
+mod outbox;
+mod retry;
+mod talk;
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
+    str::FromStr,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use log::Level;
+
+pub use lan::Lan;
+use link::{Link, PATIENCE};
+use mesh::{GUESTS, MEMBERS, Mesh};
+use node::Node;
+
+use crate::{
+    net,
+    nickname::Nickname,
+    pool::Pool,
+    protocol::PeerLine,
+    reception::{Client, Reception, Voice},
+    stop::{self, Stop},
+    sync::lock,
+    terminal::{self, Keyboard},
+};
+
+/// What the log lines of a node are filed under.
+pub const LOG_TARGET: &str = "chat_peer";
+
+/// Connections at once that have not said yet who they are.
+const HANDSHAKES: usize = 64;
+/// Addresses that are dialled at once, beside those that answered.
+const DIALS: usize = 16;
+/// How long leaving may take when a person wants to go; a script's words get [`PATIENCE`].
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// `HOST:PORT`, an IPv6 address in brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (host, port) = text.rsplit_once(':').ok_or("it needs a port: HOST:PORT")?;
+        if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
+            return Err("it needs a host, an IPv6 address in brackets: HOST:PORT".to_owned());
+        }
+        let port = port.parse().map_err(|_| format!("{port} is no port: 0 to 65535"))?;
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+/// Who a node is, and how it meets others.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What it is called.
+    pub name: Nickname,
+    /// The conversation it takes part in.
+    pub room: Nickname,
+    /// Where it listens; otherwise at a free port of `host`.
+    pub listen: Option<Place>,
+    /// The address of the interface it keeps to; otherwise every address.
+    pub host: Option<IpAddr>,
+    /// Whom it dials.
+    pub connect: Vec<Place>,
+    /// Trackers that name others.
+    pub trackers: Vec<Place>,
+    /// How it finds others on the local network.
+    pub lan: Option<Lan>,
+    /// How many others have to be there before the first line is sent.
+    /// By default 1 for a script, whose lines would be lost otherwise, and 0 for a person.
+    pub wait: Option<usize>,
+}
+
+/// Chats until our user leaves. Some threads stay behind: a program ends after it.
+///
+/// # Errors
+/// It cannot listen, or the terminal cannot be used.
+pub fn run(settings: Settings) -> io::Result<()> {
+    let (listeners, port) = listen(settings.listen.as_ref(), settings.host)?;
+    let (keyboard, screen) = terminal::open()?;
+    let (leave, signalled, closing) = (Stop::default(), Stop::default(), screen.clone());
+    let (leaving, interrupted) = (leave.clone(), signalled.clone());
+    let on_first = move || {
+        interrupted.trigger();
+        leaving.trigger();
+    };
+    stop::on_signal(on_first, move || closing.close()).map_err(io::Error::other)?;
+
+    let Settings { name, room, .. } = settings;
+    let node = Arc::new(Node::new(name, room, port, screen, leave));
+    node.status("🔌", &format!("{} in the room {}, reachable at port {port}", node.name, node.room));
+    if node.screen.is_terminal() {
+        node.show(b"Type /exit to quit, /help for more\n\n");
+    }
+    let (reception, welcoming) = (Stop::default(), Arc::clone(&node));
+    let voice = Voice { target: LOG_TARGET, level: Level::Debug, client: "Connection" };
+    let serve = move |client: &Arc<Client>| meet::accepted(&welcoming, client);
+    let receiving = Reception::new(voice, MEMBERS + GUESTS + HANDSHAKES, PATIENCE, &reception, serve);
+    let receiving = thread::spawn(move || receiving.run(&listeners));
+    for Place { host, port } in settings.connect {
+        retry::connect(&node, host, port);
+    }
+    for Place { host, port } in settings.trackers {
+        retry::track(&node, host, port);
+    }
+    if let Some(lan) = settings.lan {
+        lan::start(&node, lan);
+    }
+    let dialler = Arc::clone(&node);
+    thread::spawn(move || dial(&dialler));
+    let wait = settings.wait.unwrap_or(usize::from(!node.screen.is_terminal()));
+    let talker = Arc::clone(&node);
+    thread::spawn(move || type_and_leave(&talker, keyboard, wait));
+
+    node.leave.wait();
+    let hurry = signalled.is_set() || node.screen.is_terminal();
+    leave_all(&node, if hurry { FAREWELL } else { PATIENCE });
+    node.screen.close();
+    reception.trigger();
+    // Its workers have caught and logged their own panics.
+    let _ = receiving.join();
+    Ok(())
+}
+
+/// The place that was given, or a free port: of the interface that was given, or of every address of both kinds.
+fn listen(place: Option<&Place>, host: Option<IpAddr>) -> io::Result<(Vec<TcpListener>, u16)> {
+    match (place, host) {
+        (Some(Place { host, port }), _) => net::listen(host, *port),
+        (None, Some(host)) => net::listen(&host.to_string(), 0),
+        (None, None) => net::listen(&Ipv6Addr::UNSPECIFIED.to_string(), 0)
+            .or_else(|_| net::listen(&Ipv4Addr::UNSPECIFIED.to_string(), 0)),
+    }
+}
+
+/// Dials addresses as they become due, each on a worker of its own, which stays with whom it meets.
+fn dial(node: &Arc<Node>) {
+    let pool = Pool::new("dial", MEMBERS + DIALS);
+    while let Some(address) = node.next_dial() {
+        let dialling = Arc::clone(node);
+        // Whoever does not answer gives its worker back before this patience ends.
+        if pool.execute(move || meet::dial(&dialling, address), PATIENCE).is_err() {
+            lock(&node.dials).rest(address);
+        }
+    }
+}
+
+fn type_and_leave(node: &Node, mut keyboard: Keyboard, wait: usize) {
+    if let Err(error) = talk::talk(node, &mut keyboard, wait) {
+        node.status("❌", &format!("Cannot use the terminal: {error}"));
+    }
+    node.leave.trigger();
+}
+
+/// Tells all members, and waits until they have heard everything, for at most `limit`.
+fn leave_all(node: &Node, limit: Duration) {
+    node.wake();
+    let (members, guests): (Vec<_>, Vec<_>) = {
+        let mesh = lock(&node.mesh);
+        let members = mesh.members().map(|(_, member)| member.link.clone()).collect();
+        (members, mesh.guests().iter().map(|(_, link)| link.clone()).collect())
+    };
+    members.iter().for_each(|link| link.finish(&PeerLine::Bye.to_bytes()));
+    guests.iter().for_each(|link| link.finish(b""));
+    // A member closes when it has heard the last word.
+    let somebody = |mesh: &mut Mesh<Link>| mesh.members().next().is_some();
+    drop(node.changed.wait_timeout_while(lock(&node.mesh), limit, somebody));
+    guests.iter().for_each(|link| link.drain(FAREWELL));
+}

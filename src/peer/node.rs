@@ -1,0 +1,177 @@
+//! What all threads of a node share, and what they do with it together.
+
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    net::SocketAddr,
+    sync::{Condvar, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{
+    dials::Dials,
+    link::{Link, send_to_all},
+    mesh::{Mesh, Message},
+};
+use crate::{
+    logging::local_time,
+    nickname::Nickname,
+    protocol::{Hello, Id, PeerLine},
+    stop::Stop,
+    sync::{FOREVER, lock, wait_while},
+    terminal::Screen,
+    text::printable,
+};
+
+/// A node.
+pub(super) struct Node {
+    pub(super) id: Id,
+    pub(super) name: Nickname,
+    pub(super) room: Nickname,
+    /// The port it can be dialled at.
+    pub(super) port: u16,
+    pub(super) since: SystemTime,
+    pub(super) screen: Screen,
+    /// Set when our user leaves, by whatever way.
+    pub(super) leave: Stop,
+    pub(super) mesh: Mutex<Mesh<Link>>,
+    /// Somebody has come or gone.
+    pub(super) changed: Condvar,
+    pub(super) dials: Mutex<Dials>,
+    /// There is somebody new to dial.
+    pub(super) learned: Condvar,
+}
+
+/// A number that nobody can foresee, from the keys the standard library draws for its hash tables.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// A number from 0 to 1.
+pub(super) fn chance() -> f64 {
+    f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+impl Node {
+    pub(super) fn new(name: Nickname, room: Nickname, port: u16, screen: Screen, leave: Stop) -> Self {
+        let id = Id(random());
+        Self {
+            id,
+            room,
+            port,
+            since: SystemTime::now(),
+            screen,
+            leave,
+            mesh: Mutex::new(Mesh::new(id, name.clone())),
+            changed: Condvar::new(),
+            dials: Mutex::default(),
+            learned: Condvar::new(),
+            name,
+        }
+    }
+
+    pub(super) fn hello(&self) -> Vec<u8> {
+        let age = self.since.elapsed().unwrap_or_default().as_secs();
+        let hello = Hello { id: self.id, port: self.port, age, room: self.room.clone(), name: self.name.clone() };
+        PeerLine::Hello(hello).to_bytes()
+    }
+
+    /// Says something about the chat. A screen that is gone ends the node.
+    pub(super) fn status(&self, mark: &str, text: &str) {
+        if self.screen.status(mark, text).is_err() {
+            self.leave.trigger();
+        }
+    }
+
+    /// Shows whole lines, all at once.
+    pub(super) fn show(&self, lines: &[u8]) {
+        if !lines.is_empty() && self.screen.show(lines).is_err() {
+            self.leave.trigger();
+        }
+    }
+
+    /// One message as this screen shows it, with the time at which it arrived.
+    pub(super) fn line(&self, mark: &str, who: &str, text: &[u8]) -> Vec<u8> {
+        if self.screen.is_terminal() {
+            let now = local_time(SystemTime::now());
+            let minute = now.get(11..16).unwrap_or_default();
+            format!("{mark} {minute} {who}: {}\n", printable(text)).into_bytes()
+        } else {
+            [who.as_bytes(), b": ", text, b"\n"].concat()
+        }
+    }
+
+    /// Somebody has said something to everybody: it is remembered, and our guests hear it, but not the one who said it.
+    pub(super) fn heard(&self, who: &str, text: &[u8], from: Option<&Link>) {
+        let text = [who.as_bytes(), b": ", text].concat();
+        let guests: Vec<_> = {
+            let mut mesh = lock(&self.mesh);
+            mesh.remember(Message { at: SystemTime::now(), text: text.clone() });
+            mesh.guests().iter().map(|(_, link)| link.clone()).filter(|link| Some(link) != from).collect()
+        };
+        if !guests.is_empty() {
+            // Nothing else cleans the text on its way to their terminals. Nobody waits for a guest that does not read.
+            let line = format!("{}\n", printable(&text));
+            guests.iter().for_each(|link| link.send_by(line.as_bytes(), Instant::now()));
+        }
+    }
+
+    /// Sends a line to every member.
+    pub(super) fn send_all(&self, line: &PeerLine) {
+        let links: Vec<_> = lock(&self.mesh).members().map(|(_, member)| member.link.clone()).collect();
+        send_to_all(&links, &line.to_bytes());
+    }
+
+    /// Our user says something to everybody. Returns whether anybody is there to hear it.
+    pub(super) fn say(&self, text: &str) -> bool {
+        self.heard(&self.name.to_string(), text.as_bytes(), None);
+        self.send_all(&PeerLine::Say(text.into()));
+        lock(&self.mesh).len() > 0
+    }
+
+    /// A member, or a tracker, says that somebody can be dialled at this address.
+    pub(super) fn told(&self, id: Id, address: SocketAddr, name: Nickname) {
+        if id != self.id && lock(&self.mesh).get(id).is_none() {
+            self.learn(address, Some(name));
+        }
+    }
+
+    /// Learns of an address from an announcement, or (`told`) by name from a member or a tracker; it is dialled when that is
+    /// called for. Returns whether it is.
+    pub(super) fn learn(&self, address: SocketAddr, told: Option<Nickname>) -> bool {
+        if lock(&self.mesh).is_connected_at(address) {
+            return false;
+        }
+        let dials = lock(&self.dials).learn(address, told, Instant::now());
+        self.learned.notify_all();
+        dials
+    }
+
+    /// Our user leaves: wakes all who wait for somebody.
+    pub(super) fn wake(&self) {
+        drop((lock(&self.mesh), lock(&self.dials)));
+        self.changed.notify_all();
+        self.learned.notify_all();
+    }
+
+    /// Waits until so many others are there, or our user leaves.
+    pub(super) fn wait_for_others(&self, count: usize) {
+        let too_few = |mesh: &mut Mesh<Link>| mesh.len() < count && !self.leave.is_set();
+        drop(wait_while(&self.changed, lock(&self.mesh), FOREVER, too_few));
+    }
+
+    /// Waits for an address to dial; `None` when our user leaves.
+    pub(super) fn next_dial(&self) -> Option<SocketAddr> {
+        let mut dials = lock(&self.dials);
+        while !self.leave.is_set() {
+            let now = Instant::now();
+            let due = match dials.next(now) {
+                Ok(address) => return Some(address),
+                Err(due) => due,
+            };
+            let pause = due.map_or(Duration::from_secs(3600), |due| due - now);
+            let (wait, _) = self.learned.wait_timeout(dials, pause).unwrap_or_else(PoisonError::into_inner);
+            dials = wait;
+        }
+        None
+    }
+}
