@@ -158,9 +158,9 @@ fn send_everywhere(air: &Air, lan: Lan, message: &[u8]) -> io::Result<()> {
         }
         match (&interface.addr, &air.v4, &air.v6) {
             (IfAddr::V4(address), Some(v4), _) => {
-                // Loopback has no broadcast address of its own, but its last address is one.
+                // Where none is set (always on loopback), the network's last address is one; Linux then gives our own instead.
                 let last = address.ip.to_bits() | !address.netmask.to_bits();
-                let broadcast = address.broadcast.filter(|_| !address.is_loopback());
+                let broadcast = address.broadcast.filter(|broadcast| *broadcast != address.ip);
                 sent(v4.send_to(message, (broadcast.unwrap_or(Ipv4Addr::from_bits(last)), lan.port)));
             }
             (IfAddr::V6(address), _, Some(v6)) if address.ip.is_unicast_link_local() => {
