@@ -199,12 +199,19 @@ fn is_about_one_client(error: &std::io::Error) -> bool {
 
 /// Connects to a listener of our own, so that its `accept` returns.
 fn wake(listener: &TcpListener) {
-    let Ok(mut address) = listener.local_addr() else { return };
-    if address.ip().is_unspecified() {
-        let loopback: IpAddr = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-        address.set_ip(loopback);
-    }
-    if TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err() {
+    let Ok(own) = listener.local_addr() else { return };
+    let places: &[IpAddr] = match own.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => &[IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        // Where IPv6 is switched off, such a listener is still there, for IPv4 alone.
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => &[IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        other => &[other],
+    };
+    let woken = places.iter().any(|place| {
+        let mut address = own;
+        address.set_ip(*place);
+        TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_ok()
+    });
+    if !woken {
         // No descriptor or no room in the backlog just now: the next try has them.
         thread::sleep(Duration::from_millis(10));
     }
