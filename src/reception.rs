@@ -212,6 +212,9 @@ fn wake(listener: &TcpListener) {
         TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_ok()
     });
     if !woken {
+        // Loopback may be down. Linux, unlike others, lets `accept` return because of this.
+        #[cfg(any(feature = "keepalive", feature = "peer"))]
+        let _ = socket2::SockRef::from(listener).shutdown(std::net::Shutdown::Both);
         // No descriptor or no room in the backlog just now: the next try has them.
         thread::sleep(Duration::from_millis(10));
     }
