@@ -78,7 +78,13 @@ impl Captured {
     /// Waits until `count` lines contain the text, and gives the last of these.
     #[track_caller]
     pub(crate) fn wait_for_line(&self, count: usize, text: &str) -> String {
-        let found = self.until(LIMIT, |bytes, ended| {
+        self.wait_within(LIMIT, count, text)
+    }
+
+    /// As [`Self::wait_for_line`], for what takes its time.
+    #[track_caller]
+    pub(crate) fn wait_within(&self, limit: Duration, count: usize, text: &str) -> String {
+        let found = self.until(limit, |bytes, ended| {
             let all = String::from_utf8_lossy(bytes);
             let whole = if ended { &all } else { &all[..all.rfind('\n')? + 1] };
             let line = whole.lines().filter(|line| line.contains(text)).nth(count - 1)?;
@@ -86,7 +92,10 @@ impl Captured {
         });
         match found {
             Ok(line) => line,
-            Err(came) => panic!("expected {count} line(s) with: {text}\ncame:\n{}", String::from_utf8_lossy(&came)),
+            Err(came) => {
+                let came = String::from_utf8_lossy(&came);
+                panic!("expected {count} line(s) with: {text}\nwithin {limit:?}, came:\n{came}")
+            }
         }
     }
 

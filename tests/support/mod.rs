@@ -13,6 +13,8 @@ mod captured;
 mod client;
 mod figures;
 mod library;
+#[cfg(all(feature = "peer", target_os = "linux"))]
+mod network;
 mod plain;
 #[cfg(unix)]
 mod screen;
@@ -30,6 +32,8 @@ pub(crate) use captured::Captured;
 pub(crate) use client::Client;
 pub(crate) use figures::{Figures, keepalive_is_armed};
 pub(crate) use library::InProcess;
+#[cfg(all(feature = "peer", target_os = "linux"))]
+pub(crate) use network::{Host, Resident, Switch, networks_can_be_made};
 pub(crate) use plain::{End, Plain, pair};
 #[cfg(unix)]
 pub(crate) use screen::rows_of;
