@@ -213,3 +213,147 @@ pub(super) fn dial(node: &Node, address: SocketAddr) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::TcpListener,
+        sync::{Barrier, Mutex, PoisonError},
+        thread,
+    };
+
+    use log::Level;
+
+    use super::*;
+    use crate::{
+        peer::leave_all,
+        reception::{Reception, Voice},
+        stop::Stop,
+        terminal::Screen,
+    };
+
+    const ROUNDS: usize = 1_000;
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A place where one node after the other is reachable.
+    struct Place {
+        address: SocketAddr,
+        node: Arc<Mutex<Option<Arc<Node>>>>,
+        stop: Stop,
+    }
+
+    impl Place {
+        fn open() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let (node, stop) = (Arc::<Mutex<Option<Arc<Node>>>>::default(), Stop::new());
+            let (voice, there) = (Voice { target: "test", level: Level::Debug, client: "Client" }, Arc::clone(&node));
+            let reception = Reception::new(voice, 16, PATIENCE, &stop);
+            let serve = move |client: &Arc<Client>| {
+                let node = lock(&there).clone();
+                accepted(&node.expect("a node is there before anybody dials it"), client);
+            };
+            thread::spawn(move || reception.run(&[listener], serve, || ()));
+            Self { address, node, stop }
+        }
+
+        fn settle(&self, name: &str) -> Arc<Node> {
+            let room = "lobby".parse().unwrap();
+            let port = self.address.port();
+            let node = Arc::new(Node::new(name.parse().unwrap(), room, port, Screen::nowhere(), Stop::new()));
+            *lock(&self.node) = Some(Arc::clone(&node));
+            node
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            self.stop.trigger();
+        }
+    }
+
+    /// Both leave with the value, also when the test fails.
+    struct Both<'a>(&'a [Arc<Node>; 2]);
+
+    impl Drop for Both<'_> {
+        fn drop(&mut self) {
+            for node in self.0 {
+                node.leave.trigger();
+                leave_all(node, LIMIT);
+            }
+        }
+    }
+
+    /// Waits until the node is as the condition wants it.
+    #[track_caller]
+    fn wait_until(node: &Node, expected: &str, condition: impl Fn(&crate::peer::mesh::Mesh<Link>) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        let mut mesh = lock(&node.mesh);
+        while !condition(&mesh) {
+            assert!(Instant::now() < deadline, "expected {expected} of {}, came {:?}", node.name, said(&mesh));
+            // What is said is not announced: look now and then.
+            let waited = node.changed.wait_timeout(mesh, Duration::from_millis(1));
+            mesh = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// What the node remembers, as text.
+    fn said(mesh: &crate::peer::mesh::Mesh<Link>) -> Vec<String> {
+        mesh.history().map(|message| String::from_utf8_lossy(&message.text).into_owned()).collect()
+    }
+
+    #[test]
+    fn two_that_dial_each_other_at_the_same_moment_agree_on_one_connection_a_thousand_times() {
+        let places = [Place::open(), Place::open()];
+        for round in 1..=ROUNDS {
+            let nodes = [places[0].settle("alice"), places[1].settle("bob")];
+            let together = Barrier::new(2);
+            thread::scope(|scope| {
+                let both = Both(&nodes);
+                let mut dialling = Vec::new();
+                for (node, place) in nodes.iter().zip([&places[1], &places[0]]) {
+                    let together = &together;
+                    let (node, address) = (Arc::clone(node), place.address);
+                    let speaker = Arc::clone(&node);
+                    // As from --connect, so that a link tells on which side it was dialled.
+                    dialling.push(scope.spawn(move || {
+                        together.wait();
+                        let socket = crate::net::connect_to(address, LIMIT).unwrap();
+                        dialled(&node, socket, true)
+                    }));
+                    scope.spawn(move || {
+                        wait_until(&speaker, "a member", |mesh| mesh.len() > 0);
+                        (1..=5).for_each(|number| assert!(speaker.say(&number.to_string())));
+                    });
+                }
+                // The connection that is not the one ends by itself, while both are there.
+                let one_ended = || dialling.iter().any(thread::ScopedJoinHandle::is_finished);
+                wait_until(&nodes[0], "one connection to end", |_| one_ended());
+                for node in &nodes {
+                    wait_until(node, "ten lines", |mesh| mesh.history().count() >= 10);
+                }
+                let links = nodes.each_ref().map(|node| {
+                    let mesh = lock(&node.mesh);
+                    let links: Vec<_> = mesh.members().map(|(_, member)| member.link.clone()).collect();
+                    assert_eq!(links.len(), 1, "(links of {} in round {round})", node.name);
+                    links[0].is_kept_up()
+                });
+                assert_ne!(links[0], links[1], "both keep the one they dialled, or neither, in round {round}");
+                assert!(!dialling.iter().all(thread::ScopedJoinHandle::is_finished), "none is left in round {round}");
+                drop(both);
+                let ends: Vec<_> = dialling.into_iter().map(|thread| thread.join().unwrap()).collect();
+                let refused = ends.iter().filter(|end| **end == Err(NotMet::Connected)).count();
+                let met = ends.iter().filter(|end| end.is_ok()).count();
+                assert_eq!((met, refused), (1, 1), "(met, refused) in round {round}: {ends:?}");
+            });
+            for node in &nodes {
+                let said = said(&lock(&node.mesh));
+                for who in ["alice", "bob"] {
+                    let of: Vec<_> = said.iter().filter(|text| text.starts_with(who)).cloned().collect();
+                    let expected: Vec<_> = (1..=5).map(|number| format!("{who}: {number}")).collect();
+                    assert_eq!(of, expected, "(what {} heard in round {round}, what was said)", node.name);
+                }
+            }
+        }
+    }
+}

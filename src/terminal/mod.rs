@@ -146,6 +146,18 @@ impl Screen {
         self.show(format!("{mark} {bold}{text}{plain}\n").as_bytes())
     }
 
+    /// A screen that nobody looks at.
+    #[cfg(all(test, feature = "peer"))]
+    pub(crate) fn nowhere() -> Self {
+        struct Nowhere;
+        impl Output for Nowhere {
+            fn show(&self, _lines: &[u8]) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        Self { output: Arc::new(Nowhere), kind: Kind::Plain }
+    }
+
     /// Leaves the terminal as it was found, also while a line is being typed. What is shown later appears at once.
     pub fn close(&self) {
         self.output.close();
