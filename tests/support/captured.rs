@@ -1,5 +1,6 @@
 //! What a process writes: gathered on a thread of its own, so that a test can wait for any part of it.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -97,6 +98,28 @@ impl Captured {
                 panic!("expected {count} line(s) with: {text}\nwithin {limit:?}, came:\n{came}")
             }
         }
+    }
+
+    /// Waits until what has come is as the condition wants it, and gives it.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, limit: Duration, expected: &str, condition: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        match self.until(limit, |bytes, _| condition(bytes).then(|| bytes.to_vec())) {
+            Ok(came) => came,
+            Err(came) => {
+                let end = String::from_utf8_lossy(&came[came.len().saturating_sub(2_000)..]);
+                panic!("expected {expected}, came {} bytes, which end with:\n{end}", came.len())
+            }
+        }
+    }
+
+    /// Waits for a text in a stream so long that each byte is to be looked at only once.
+    #[track_caller]
+    pub(crate) fn wait_for_in_flood(&self, text: &str) {
+        let seen = Cell::new(0);
+        self.wait_until(LIMIT, &format!("somewhere: {text}"), |bytes| {
+            let from = seen.replace(bytes.len()).saturating_sub(text.len());
+            bytes[from..].windows(text.len()).any(|part| part == text.as_bytes())
+        });
     }
 
     /// Waits until at least so many bytes have come.

@@ -35,18 +35,27 @@ impl Client {
     }
 
     pub(crate) fn with(arguments: &[&str]) -> Self {
-        Self::start(arguments, Stdio::piped())
+        Self::of(PROGRAM, arguments)
+    }
+
+    /// Another program between pipes.
+    pub(super) fn of(program: &str, arguments: &[&str]) -> Self {
+        Self::start(program, arguments, Stdio::piped())
     }
 
     /// A client whose output nobody reads: the other end of the pipe is closed.
     pub(crate) fn with_closed_output(arguments: &[&str]) -> Self {
-        let (reader, writer) = std::io::pipe().expect("a pipe");
-        drop(reader);
-        Self::start(arguments, Stdio::from(writer))
+        Self::of_with_closed_output(PROGRAM, arguments)
     }
 
-    fn start(arguments: &[&str], output: Stdio) -> Self {
-        let mut command = Command::new(PROGRAM);
+    pub(super) fn of_with_closed_output(program: &str, arguments: &[&str]) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        Self::start(program, arguments, Stdio::from(writer))
+    }
+
+    fn start(program: &str, arguments: &[&str], output: Stdio) -> Self {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_remove("NO_COLOR")
@@ -91,6 +100,16 @@ impl Client {
     /// Its input, for a thread that writes.
     pub(crate) fn take_input(&mut self) -> ChildStdin {
         self.input.take().expect("stdin is still open")
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends it without a word (SIGKILL).
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("a process of our own can be killed");
+        self.process.wait().expect("it is gone then");
     }
 
     #[cfg(unix)]

@@ -15,12 +15,16 @@ mod figures;
 mod library;
 #[cfg(all(feature = "peer", target_os = "linux"))]
 mod network;
+#[cfg(feature = "peer")]
+mod peer;
 mod plain;
 #[cfg(unix)]
 mod screen;
 mod server;
 #[cfg(unix)]
 mod terminal;
+#[cfg(feature = "peer")]
+mod tracker;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -34,12 +38,16 @@ pub(crate) use figures::{Figures, keepalive_is_armed};
 pub(crate) use library::InProcess;
 #[cfg(all(feature = "peer", target_os = "linux"))]
 pub(crate) use network::{Host, Resident, Switch, networks_can_be_made};
+#[cfg(feature = "peer")]
+pub(crate) use peer::{Air, Peer, Played, expect_numbered, free_port, meet_all, peer_in_a_terminal};
 pub(crate) use plain::{End, Plain, pair};
 #[cfg(unix)]
 pub(crate) use screen::rows_of;
 pub(crate) use server::Server;
 #[cfg(unix)]
 pub(crate) use terminal::{Keys, Terminal};
+#[cfg(feature = "peer")]
+pub(crate) use tracker::{Listed, Tracker};
 
 /// How long a test waits for anything before it gives up.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
