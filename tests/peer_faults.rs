@@ -142,7 +142,7 @@ fn announcements_that_are_none_or_not_for_us_are_passed_over() {
     let dialled = eventually(LIMIT, || (other_count.load(Ordering::SeqCst) == 1).then_some(()));
     assert!(dialled.is_some(), "expected that a good announcement is dialled");
     assert_eq!(count.load(Ordering::SeqCst), 0, "(dials because of what is no announcement, expected none)");
-    assert_eq!(alice.errors.text().lines().count(), 1, "came:\n{}", alice.errors.text());
+    assert_eq!(alice.errors.text().lines().count(), 2, "came:\n{}", alice.errors.text());
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn a_tracker_makes_a_node_dial_and_nothing_else() {
     assert!(dialled.is_some(), "expected that it dials whom the tracker names");
     alice.errors.wait_for(&format!("Cannot reach mallory at {counted}: "));
     assert_eq!(alice.output.text(), "");
-    assert_eq!(alice.errors.text().lines().count(), 2, "came:\n{}", alice.errors.text());
+    assert_eq!(alice.errors.text().lines().count(), 3, "came:\n{}", alice.errors.text());
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn a_tracker_that_is_killed_is_missed_once_and_welcomed_once_and_the_chat_goes_o
     eventually(LIMIT, || (gone.elapsed() > Duration::from_secs(3)).then_some(())).expect("time passes");
     let again = Tracker::at(port);
     for peer in [&alice, &bob] {
-        peer.errors.wait_for(&format!("Tracker 127.0.0.1:{port} is there again"));
+        peer.errors.wait_for(&format!("Found the tracker 127.0.0.1:{port} again"));
     }
     let mut carol = Peer::tracked("carol", again.port(), &["--wait", "2"]);
     carol.send("and I came later\n");
@@ -440,7 +440,9 @@ fn a_tracker_that_is_killed_is_missed_once_and_welcomed_once_and_the_chat_goes_o
         peer.output.wait_for("carol: and I came later");
         let errors = peer.errors.text();
         assert_eq!(errors.matches("trying again").count(), 1, "(complaints, expected one)\n{errors}");
-        assert_eq!(errors.matches("is there again").count(), 1, "(welcomes, expected one)\n{errors}");
+        let welcomes = errors.matches(&format!("Found the tracker 127.0.0.1:{port}\n")).count();
+        let welcomes_back = errors.matches(&format!("Found the tracker 127.0.0.1:{port} again\n")).count();
+        assert_eq!((welcomes, welcomes_back), (1, 1), "(first, again)\n{errors}");
         assert!(!errors.contains("gone:"), "expected nobody to be gone, came:\n{errors}");
     }
     expect_numbered(&carol.output, &[], 0, LIMIT);
