@@ -43,7 +43,8 @@ fn wait_for_the_last(output: &Captured) {
     let length = LINES * 1_000;
     let last = format!("flood {LINES} x");
     output.wait_until(LIMIT, "the whole flood", |bytes| {
-        bytes.len() > length && String::from_utf8_lossy(&bytes[bytes.len() - 2_000..]).contains(&last)
+        let end = bytes.get(bytes.len().saturating_sub(2_000)..).unwrap_or_default();
+        bytes.len() > length && String::from_utf8_lossy(end).contains(&last)
     });
 }
 
