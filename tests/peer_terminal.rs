@@ -18,7 +18,7 @@ fn is_message(row: &str, mark: &str, rest: &str) -> bool {
     let Some((time, said)) = row.strip_prefix(mark).and_then(|row| row.trim_start().split_once(' ')) else {
         return false;
     };
-    time.len() == 5 && time.as_bytes()[2] == b':' && said == rest
+    time.len() == 5 && time.find(':') == Some(2) && said == rest
 }
 
 #[track_caller]
