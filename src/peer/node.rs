@@ -96,7 +96,9 @@ impl Node {
             let minute = now.get(11..16).unwrap_or_default();
             format!("{mark} {minute} {who}: {}\n", printable(text)).into_bytes()
         } else {
-            [who.as_bytes(), b": ", text, b"\n"].concat()
+            // To many programs a CR ends a line, and what follows would be said by whomever it names.
+            let text: Vec<_> = text.iter().copied().filter(|&byte| byte != b'\r').collect();
+            [who.as_bytes(), b": ", &text, b"\n"].concat()
         }
     }
 
