@@ -117,12 +117,13 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
         self.members.values().any(|member| member.address == address)
     }
 
-    /// What a member is called: its name, with its address, and its port, as far as needed to tell it from others.
+    /// What a member is called: its name, with its address, and its port, as far as needed to tell it from others. A name that
+    /// looks like another's label never stands alone.
     pub(super) fn label(&self, id: Id) -> String {
         let Some(Member { name, address, .. }) = self.members.get(&id) else { return self.name.to_string() };
         let others = self.members.iter().filter(|(other, _)| **other != id).map(|(_, member)| member);
         let same: Vec<_> = others.filter(|other| other.name.is_like(name)).collect();
-        if same.iter().any(|other| other.address.ip() == address.ip()) {
+        if name.as_str().contains('@') || same.iter().any(|other| other.address.ip() == address.ip()) {
             format!("{name}@{address}")
         } else if !same.is_empty() || self.name.is_like(name) {
             format!("{name}@{}", address.ip())
@@ -198,10 +199,18 @@ mod tests {
             (4, "dave", "10.0.0.4:1"),
             (5, "dave", "10.0.0.4:2"),
             (6, "ALICE", "10.0.0.5:1"),
+            (7, "dave@10.0.0.4:1", "10.0.0.6:1"),
         ]);
-        let labels: Vec<_> = (1..=6).map(|id| mesh.label(Id(id))).collect();
-        let expected =
-            ["bob", "carol@10.0.0.2", "Carol@10.0.0.3", "dave@10.0.0.4:1", "dave@10.0.0.4:2", "ALICE@10.0.0.5"];
+        let labels: Vec<_> = (1..=7).map(|id| mesh.label(Id(id))).collect();
+        let expected = [
+            "bob",
+            "carol@10.0.0.2",
+            "Carol@10.0.0.3",
+            "dave@10.0.0.4:1",
+            "dave@10.0.0.4:2",
+            "ALICE@10.0.0.5",
+            "dave@10.0.0.4:1@10.0.0.6:1",
+        ];
         assert_eq!(labels, expected);
         assert_eq!(mesh.find("dave@10.0.0.4:2"), [("dave@10.0.0.4:2".to_owned(), 4)]);
         assert_eq!(mesh.find("carol").len(), 2);
