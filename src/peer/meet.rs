@@ -156,8 +156,10 @@ fn join(node: &Node, link: Link, remote: Hello, mut lines: Lines, address: Socke
     let member = Member { name: remote.name, address, since, met: SystemTime::now(), link: link.clone() };
     let adopted = {
         let mut mesh = lock(&node.mesh);
-        if !decides && let Some(old) = mesh.get(remote.id).map(|member| member.link.clone()) {
-            // The other side has given the old connection up, or it would not have chosen this one.
+        let old = mesh.get(remote.id).filter(|old| old.address.ip() == address.ip()).map(|old| old.link.clone());
+        if !decides && let Some(old) = old {
+            // The other side has given the old connection up, or it would not have chosen this one. Everybody knows its number,
+            // so from elsewhere it is believed only when the old connection has ended.
             old.give_up();
             mesh.remove(remote.id, &old);
         }
