@@ -49,7 +49,7 @@ struct Arguments {
     /// Announce to this address instead of each interface's own broadcast address
     #[arg(long, value_name = "ADDRESS")]
     broadcast: Option<IpAddr>,
-    /// Send nothing until so many others are there [default: 1 when standard input is no terminal]
+    /// Send nothing until so many others have come [default: 1 when standard input is no terminal]
     #[arg(long, value_name = "N")]
     wait: Option<usize>,
 }

@@ -1,7 +1,7 @@
 //! Who is in the conversation, and what was said. Pure state: knows no socket and no thread.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     time::SystemTime,
 };
@@ -52,6 +52,9 @@ pub(super) struct Mesh<Link> {
     id: Id,
     name: Nickname,
     members: BTreeMap<Id, Member<Link>>,
+    /// Those who were members once, up to as many as can be there at once; and how often somebody came.
+    met: BTreeSet<Id>,
+    arrivals: usize,
     guests: Vec<(Nickname, Link)>,
     history: VecDeque<Message>,
     /// The member whose history we have asked for.
@@ -60,7 +63,8 @@ pub(super) struct Mesh<Link> {
 
 impl<Link: Clone + PartialEq> Mesh<Link> {
     pub(super) fn new(id: Id, name: Nickname) -> Self {
-        Self { id, name, members: BTreeMap::new(), guests: Vec::new(), history: VecDeque::new(), asked: None }
+        let (members, met) = (BTreeMap::new(), BTreeSet::new());
+        Self { id, name, members, met, arrivals: 0, guests: Vec::new(), history: VecDeque::new(), asked: None }
     }
 
     /// Takes a connection as the one with this member, when there is none yet. Returns the other members.
@@ -73,6 +77,10 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
         }
         let others = self.members().map(|(id, other)| (id, other.clone())).collect();
         self.members.insert(id, member);
+        self.arrivals += 1;
+        if self.met.len() < MEMBERS {
+            self.met.insert(id);
+        }
         Ok(others)
     }
 
@@ -95,6 +103,7 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
         let fits = !taken && self.guests.len() < GUESTS;
         if fits {
             self.guests.push((name.clone(), link.clone()));
+            self.arrivals += 1;
         }
         fits
     }
@@ -111,6 +120,16 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
     /// How many there are beside ourselves.
     pub(super) fn len(&self) -> usize {
         self.members.len() + self.guests.len()
+    }
+
+    /// How many have been there beside ourselves, and guests that still are.
+    pub(super) fn have_come(&self) -> usize {
+        self.met.len() + self.guests.len()
+    }
+
+    /// How often somebody came.
+    pub(super) fn arrivals(&self) -> usize {
+        self.arrivals
     }
 
     pub(super) fn is_connected_at(&self, address: SocketAddr) -> bool {

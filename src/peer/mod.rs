@@ -102,7 +102,7 @@ pub struct Settings {
     pub trackers: Vec<Place>,
     /// How it finds others on the local network.
     pub lan: Option<Lan>,
-    /// How many others have to be there before the first line is sent.
+    /// How many others have to have come before the first line is sent.
     /// By default 1 for a script, whose lines would be lost otherwise, and 0 for a person.
     pub wait: Option<usize>,
 }

@@ -155,10 +155,16 @@ impl Node {
         self.learned.notify_all();
     }
 
-    /// Waits until so many others are there, or our user leaves.
+    /// Waits until so many others have come and one of them is there, or our user leaves. Those who have spoken and left count:
+    /// of many that wait for each other the last would wait for ever.
     pub(super) fn wait_for_others(&self, count: usize) {
-        let too_few = |mesh: &mut Mesh<Link>| mesh.len() < count && !self.leave.is_set();
-        drop(wait_while(&self.changed, lock(&self.mesh), FOREVER, too_few));
+        let mesh = lock(&self.mesh);
+        let before = mesh.arrivals();
+        let waits = |mesh: &mut Mesh<Link>| {
+            let nobody = mesh.len() == 0 && mesh.arrivals() == before;
+            (nobody || mesh.have_come() < count) && !self.leave.is_set()
+        };
+        drop(wait_while(&self.changed, mesh, FOREVER, waits));
     }
 
     /// Waits for an address to dial; `None` when our user leaves.
