@@ -172,8 +172,11 @@ fn a_guest_hears_all_and_is_heard_by_all_as_a_guest() {
     alice.finish();
     other.expect_end();
     alice.expect_exit(0);
-    let [heard, host_heard] = [&bob, &alice].map(|peer| peer.output.lines());
     let words = "my last words, without their end";
+    let [heard, host_heard] = [&bob, &alice].map(|peer| {
+        peer.output.wait_for(words);
+        peer.output.lines()
+    });
     assert_eq!(
         heard,
         [
