@@ -248,21 +248,21 @@ mod tests {
         fn open() -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
-            let (node, stop) = (Arc::<Mutex<Option<Arc<Node>>>>::default(), Stop::new());
+            let (node, stop) = (Arc::<Mutex<Option<Arc<Node>>>>::default(), Stop::default());
             let (voice, there) = (Voice { target: "test", level: Level::Debug, client: "Client" }, Arc::clone(&node));
-            let reception = Reception::new(voice, 16, PATIENCE, &stop);
             let serve = move |client: &Arc<Client>| {
                 let node = lock(&there).clone();
                 accepted(&node.expect("a node is there before anybody dials it"), client);
             };
-            thread::spawn(move || reception.run(&[listener], serve, || ()));
+            let reception = Reception::new(voice, 16, PATIENCE, &stop, serve);
+            thread::spawn(move || reception.run(&[listener]));
             Self { address, node, stop }
         }
 
         fn settle(&self, name: &str) -> Arc<Node> {
             let room = "lobby".parse().unwrap();
             let port = self.address.port();
-            let node = Arc::new(Node::new(name.parse().unwrap(), room, port, Screen::nowhere(), Stop::new()));
+            let node = Arc::new(Node::new(name.parse().unwrap(), room, port, Screen::nowhere(), Stop::default()));
             *lock(&self.node) = Some(Arc::clone(&node));
             node
         }

@@ -142,7 +142,7 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
         let Some(Member { name, address, .. }) = self.members.get(&id) else { return self.name.to_string() };
         let others = self.members.iter().filter(|(other, _)| **other != id).map(|(_, member)| member);
         let same: Vec<_> = others.filter(|other| other.name.is_like(name)).collect();
-        if name.as_str().contains('@') || same.iter().any(|other| other.address.ip() == address.ip()) {
+        if name.to_string().contains('@') || same.iter().any(|other| other.address.ip() == address.ip()) {
             format!("{name}@{address}")
         } else if !same.is_empty() || self.name.is_like(name) {
             format!("{name}@{}", address.ip())

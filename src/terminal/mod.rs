@@ -154,8 +154,9 @@ impl Screen {
             fn show(&self, _lines: &[u8]) -> io::Result<()> {
                 Ok(())
             }
+            fn close(&self) {}
         }
-        Self { output: Arc::new(Nowhere), kind: Kind::Plain }
+        Self { output: Arc::new(Nowhere), is_terminal: true }
     }
 
     /// Leaves the terminal as it was found, also while a line is being typed. What is shown later appears at once.
