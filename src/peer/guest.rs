@@ -31,7 +31,6 @@ pub(super) fn serve(node: &Node, client: &Arc<Client>, first: &[u8], deadline: I
     client.settle();
     node.status("🤝", &format!("{} is here as your guest", visit.name));
     node.changed.notify_all();
-    link.send(connected_to(&node.name).as_bytes());
     thread::scope(|scope| {
         let visit = visit;
         // A person may think for hours: no sign of life is expected, and none is sent.
@@ -60,8 +59,15 @@ fn ask(node: &Node, link: &Link, arrival: &mut Arrival) -> Option<Nickname> {
                 }
                 arrival.next(Instant::now())
             }
-            Step::Named(name) if lock(&node.mesh).welcome(&name, link) => return Some(name),
-            Step::Named(_) => arrival.refuse_nickname("it is taken here, or there are too many guests; try another"),
+            Step::Named(name) => {
+                let mut mesh = lock(&node.mesh);
+                if mesh.welcome(&name, link) {
+                    // Before anybody else can put a line into its box.
+                    link.send(connected_to(&node.name).as_bytes());
+                    return Some(name);
+                }
+                arrival.refuse_nickname("it is taken here, or there are too many guests; try another")
+            }
             Step::SendAway(words) => {
                 socket.send_away(&words);
                 return None;
