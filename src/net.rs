@@ -236,7 +236,7 @@ impl Socket {
         !matches!(self.0.take_error(), Ok(None))
     }
 
-    /// Sends the last words and waits until the other side has closed, or [`LAST_READ`] or [`LAST_WAIT`] is over:
+    /// Sends the last words and waits until the other side has closed, or sent 1 MiB more, or a second is over:
     /// closing with unread input would be a reset, and the last words lost.
     pub fn send_away(&self, words: &str) {
         let deadline = Instant::now() + LAST_WAIT;
