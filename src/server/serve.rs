@@ -1,6 +1,9 @@
 //! One client on one thread: asked for its nickname until it has a seat, or is sent away.
 
-use std::{fmt::Display, io, sync::Arc, time::Instant};
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
@@ -14,7 +17,6 @@ use crate::text::printable;
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
     let Client { number, socket, .. } = &**client;
-    let mut buffer = [0; 1024];
     let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
     let mut step = arrival.next(Instant::now());
     loop {
@@ -31,16 +33,13 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
                 }
                 arrival.next(Instant::now())
             }
-            Step::Read(limit) => match socket.limit_reads(Some(limit)).and_then(|()| socket.read(&mut buffer)) {
+            Step::Read(limit) => match hear(client, &mut arrival, limit) {
                 Ok(0) if house.stop.is_set() => Step::SendAway(stopping()),
                 Ok(0) if client.is_evicted() => {
                     Step::SendAway(refusal("busy, too many clients are connecting; try again"))
                 }
                 Ok(0) => return info!(target: LOG_TARGET, "👋 Client {number} left"),
-                Ok(length) => {
-                    arrival.received(buffer.get(..length).unwrap_or_default());
-                    arrival.next(Instant::now())
-                }
+                Ok(_) => arrival.next(Instant::now()),
                 Err(error) if is_timeout(&error) => arrival.next(Instant::now()),
                 Err(error) => return lost(format_args!("Client {number}"), &error, ""),
             },
@@ -56,6 +55,16 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
             }
         }
     }
+}
+
+/// Takes in what the client says; 0 is the end of its stream. The buffer is off the stack before the client's long stay.
+#[inline(never)]
+fn hear(client: &Client, arrival: &mut Arrival, limit: Duration) -> io::Result<usize> {
+    let mut buffer = [0; 1024];
+    client.socket.limit_reads(Some(limit))?;
+    let length = client.socket.read(&mut buffer)?;
+    arrival.received(buffer.get(..length).unwrap_or_default());
+    Ok(length)
 }
 
 fn full() -> String {
