@@ -200,14 +200,14 @@ fn two_that_dial_each_other_have_one_connection_and_hear_each_line_once() {
         bob.send(&numbered_lines("bob", 20));
         expect_numbered(&alice.output, &["bob"], 20, LIMIT);
         expect_numbered(&bob.output, &["alice"], 20, LIMIT);
+        for (peer, other) in [(&alice, "bob"), (&bob, "alice")] {
+            let met = peer.errors.text().matches(&format!("{other} is here")).count();
+            assert_eq!(met, 1, "(in round {round} {other} came so often)\n{}", peer.errors.text());
+        }
         alice.finish();
         alice.expect_exit(0);
         bob.errors.wait_for("alice has left");
         bob.finish();
         bob.expect_exit(0);
-        for (peer, other) in [(&alice, "bob"), (&bob, "alice")] {
-            let met = peer.errors.whole_text().matches(&format!("{other} is here")).count();
-            assert_eq!(met, 1, "(in round {round} {other} came so often)\n{}", peer.errors.text());
-        }
     }
 }

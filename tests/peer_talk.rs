@@ -164,6 +164,7 @@ fn a_guest_hears_all_and_is_heard_by_all_as_a_guest() {
     other.expect("Connected to alice\n");
     other.send("what a party\n");
     guest.expect("olga (guest of alice): what a party\n");
+    bob.output.wait_for("what a party");
     guest.send("my last words, without their end");
     guest.finish();
     other.expect("gary (guest of alice): my last words, without their end\n");
@@ -263,7 +264,7 @@ fn at_the_end_of_its_input_a_script_has_delivered_everything() {
     bob.send("a\nthe last without its end");
     bob.finish();
     bob.expect_exit(0);
-    alice.errors.wait_for("bob has left");
+    alice.output.wait_for("bob: the last without its end");
     assert_eq!(alice.output.text(), "bob: a\nbob: the last without its end\n");
 }
 
@@ -274,6 +275,7 @@ fn exit_in_a_script_leaves_and_what_stands_before_it_arrives() {
         bob.send(&format!("first\n{command}\nnever sent\n"));
         bob.expect_exit(0);
         alice.errors.wait_for("bob has left");
+        alice.output.wait_for("bob: first");
         assert_eq!(alice.output.text(), "bob: first\n");
     }
 }
@@ -331,7 +333,7 @@ fn a_long_message_arrives_whole_or_in_pieces_that_lose_nothing() {
     let text = "x".repeat(200_000);
     bob.send(&format!("{text}\nbehind it\n"));
     bob.finish();
-    alice.errors.wait_for("bob has left");
+    alice.output.wait_for("behind it");
     let heard = alice.output.text();
     let joined: String = heard.lines().map(|line| line.strip_prefix("bob: ").expect("it is bob's")).collect();
     assert!(joined == format!("{text}behind it"), "came {} bytes of {}", joined.len(), text.len() + 9);
