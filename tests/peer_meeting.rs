@@ -44,6 +44,7 @@ fn expect_sixteen_to_hear_all(mut start: impl FnMut(&str, &[Peer]) -> Peer) {
         let others: Vec<_> = names.iter().copied().filter(|name| name != own).collect();
         expect_numbered(&peer.output, &others, 1_000, CROWD);
     }
+    meet_all(&peers, &names);
     for (peer, own) in peers.iter().zip(&names) {
         let errors = peer.errors.text();
         let others = names.iter().filter(|name| *name != own);
@@ -201,6 +202,7 @@ fn two_that_dial_each_other_have_one_connection_and_hear_each_line_once() {
         expect_numbered(&alice.output, &["bob"], 20, LIMIT);
         expect_numbered(&bob.output, &["alice"], 20, LIMIT);
         for (peer, other) in [(&alice, "bob"), (&bob, "alice")] {
+            peer.wait_for_members(&[other]);
             let met = peer.errors.text().matches(&format!("{other} is here")).count();
             assert_eq!(met, 1, "(in round {round} {other} came so often)\n{}", peer.errors.text());
         }
