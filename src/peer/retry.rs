@@ -33,7 +33,7 @@ struct Trouble {
 pub(super) fn connect(node: &Arc<Node>, host: String, port: u16) {
     let place = net::place(&host, port);
     keep_trying(node, move |node, trouble| {
-        let socket = net::connect(&host, port).map_err(|error| error.to_string())?;
+        let socket = net::connect(&host, port).map_err(|error| format!("cannot connect to {place}: {error}"))?;
         match dialled(node, socket, true) {
             Ok(()) => *trouble = Trouble::default(),
             Err(NotMet::Connected) => {}
@@ -49,7 +49,7 @@ pub(super) fn connect(node: &Arc<Node>, host: String, port: u16) {
 pub(super) fn track(node: &Arc<Node>, host: String, port: u16) {
     let place = net::place(&host, port);
     keep_trying(node, move |node, trouble| {
-        let socket = net::connect(&host, port).map_err(|error| format!("tracker: {error}"))?;
+        let socket = net::connect(&host, port).map_err(|error| format!("tracker {place}: {error}"))?;
         let joined = || {
             let again = if trouble.reported { " again" } else { "" };
             node.status("🧭", &format!("Found the tracker {place}{again}"));
