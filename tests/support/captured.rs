@@ -118,7 +118,7 @@ impl Captured {
         let seen = Cell::new(0);
         self.wait_until(LIMIT, &format!("somewhere: {text}"), |bytes| {
             let from = seen.replace(bytes.len()).saturating_sub(text.len());
-            bytes[from..].windows(text.len()).any(|part| part == text.as_bytes())
+            String::from_utf8_lossy(&bytes[from..]).contains(text)
         });
     }
 
