@@ -14,6 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LINES: usize = 50;
 
 #[test]
+#[ignore = "50 s: a member that is not heard is lost after 45 s"]
 fn hosts_find_each_other_by_broadcast_and_again_when_a_cable_was_out() {
     if !networks_can_be_made() {
         return;
@@ -35,6 +36,7 @@ fn hosts_find_each_other_by_broadcast_and_again_when_a_cable_was_out() {
 }
 
 #[test]
+#[ignore = "50 s: a member that is not heard is lost after 45 s"]
 fn hosts_without_an_address_of_their_own_find_each_other_by_multicast_and_again_after_one_was_off() {
     if !networks_can_be_made() {
         return;
@@ -94,6 +96,7 @@ fn a_host_in_two_networks_is_found_in_both() {
 }
 
 #[test]
+#[ignore = "30 s: announcements are that far apart"]
 fn a_node_that_was_there_before_the_network_is_found_when_that_comes_up() {
     if !networks_can_be_made() {
         return;

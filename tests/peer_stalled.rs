@@ -79,6 +79,7 @@ fn expect_carol_to_be_heard_until(notice: &str, carol: &mut Peer, [alice, bob]: 
 }
 
 #[test]
+#[ignore = "35 s: the time it has to go on reading is 30 s"]
 fn a_member_that_stops_reading_is_disconnected_after_30_s_and_others_are_heard_meanwhile() {
     let (mut alice, bob, mut carol) = three();
     let stalled = Played::meets(alice.port(), Played::SMALL, "lobby", "mallory");
