@@ -15,7 +15,10 @@ use std::{
 use if_addrs::{IfAddr, Interface, get_if_addrs};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::node::{Node, chance};
+use super::{
+    node::{Node, chance},
+    tokens::Tokens,
+};
 use crate::{
     protocol::{Announcement, announcement::ANNOUNCEMENT},
     sync::lock,
@@ -60,7 +63,7 @@ pub(super) fn start(node: &Arc<Node>, lan: Lan) {
     };
     node.status("📡", &format!("Looking for others on the local network (UDP port {})", lan.port));
     let air = Arc::new(Air { v4, v6 });
-    let tokens = Arc::new(Mutex::new(Tokens { left: BURST, at: Instant::now() }));
+    let tokens = Arc::new(Mutex::new(Tokens::new(BURST, PER_SECOND)));
     let near = Near::of(lan.host);
     for is_v6 in [false, true] {
         let (node, air, tokens) = (Arc::clone(node), Arc::clone(&air), Arc::clone(&tokens));
@@ -217,35 +220,5 @@ fn hear(node: &Node, socket: &UdpSocket, near: Near, tokens: &Mutex<Tokens>) {
             // Best effort: when it cannot be dialled from here, it may dial us.
             let _ = socket.send_to(answer.as_bytes(), from);
         }
-    }
-}
-
-/// A bucket of permissions that fills with time.
-#[derive(Debug)]
-struct Tokens {
-    left: f64,
-    at: Instant,
-}
-
-impl Tokens {
-    fn take(&mut self, now: Instant) -> bool {
-        self.left = (self.left + now.duration_since(self.at).as_secs_f64() * PER_SECOND).min(BURST);
-        self.at = now;
-        let has = self.left >= 1.0;
-        self.left -= f64::from(u8::from(has));
-        has
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_is_let_through_at_a_trickle() {
-        let start = Instant::now();
-        let mut tokens = Tokens { left: BURST, at: start };
-        let through = (0..100_000_u64).filter(|n| tokens.take(start + Duration::from_micros(n * 100))).count();
-        assert!((32..=53).contains(&through), "{through} of 100,000 in 10 s");
     }
 }

@@ -48,6 +48,9 @@ impl From<io::Error> for NotMet {
 
 /// Serves whoever came to our listener: a node, or a person with a plain connection. Stays until it is gone.
 pub(super) fn accepted(node: &Node, client: &Arc<Client>) {
+    if node.leave.is_set() {
+        return refuse(&client.socket, "leaving");
+    }
     let deadline = Instant::now() + PATIENCE;
     let Some(first) = client.first_words(deadline) else { return };
     if !first.starts_with(b"/peer ") {
@@ -207,7 +210,9 @@ pub(super) fn dial(node: &Node, address: SocketAddr) {
         Err(NotMet::Connected | NotMet::Refused(_)) => lock(&node.dials).rest(address),
         Err(NotMet::Failed(reason)) => {
             let first = lock(&node.dials).failed(address, chance(), Instant::now());
-            if let Some(name) = first {
+            if let Some(name) = first
+                && lock(&node.complaints).take(Instant::now())
+            {
                 node.status("⚠️", &format!("Cannot reach {name} at {address}: {reason}; trying again"));
             }
             // It may be due earlier than what the dialler waits for.

@@ -10,6 +10,7 @@
 //! | `lan`, `retry` | ways of meeting: by announcement; by a place that the user named, which may be a tracker |
 //! | `link`, `outbox` | one connection, and the bounded queue in front of it |
 //! | `talk` | the keyboard |
+//! | `tokens` | how often something may happen that others can cause |
 //! | `node` | what all threads share |
 //!
 //! Each connection has a thread that reads and one that writes. What travels on it is in [`crate::protocol::peer`].
@@ -25,6 +26,7 @@ mod node;
 mod outbox;
 mod retry;
 mod talk;
+mod tokens;
 
 use std::{
     io,

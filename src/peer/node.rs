@@ -11,6 +11,7 @@ use super::{
     dials::Dials,
     link::{Link, send_to_all},
     mesh::{Mesh, Message},
+    tokens::Tokens,
 };
 use crate::{
     logging::local_time,
@@ -39,6 +40,8 @@ pub(super) struct Node {
     pub(super) dials: Mutex<Dials>,
     /// There is somebody new to dial.
     pub(super) learned: Condvar,
+    /// How often we may say that somebody cannot be reached: others decide whom we are told of.
+    pub(super) complaints: Mutex<Tokens>,
 }
 
 /// A number that nobody can foresee, from the keys the standard library draws for its hash tables.
@@ -65,6 +68,7 @@ impl Node {
             changed: Condvar::new(),
             dials: Mutex::default(),
             learned: Condvar::new(),
+            complaints: Mutex::new(Tokens::new(16.0, 0.1)),
             name,
         }
     }

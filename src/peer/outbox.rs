@@ -9,7 +9,7 @@ use std::{
 use crate::sync::lock;
 
 /// The most that waits for one member, in bytes, beside what the system holds.
-const ROOM: usize = 1024 * 1024;
+const ROOM: usize = 8 * 1024 * 1024;
 
 /// Lines are sent together up to this size, in bytes.
 const BATCH: usize = 64 * 1024;

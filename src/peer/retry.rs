@@ -49,7 +49,8 @@ pub(super) fn connect(node: &Arc<Node>, host: String, port: u16) {
 pub(super) fn track(node: &Arc<Node>, host: String, port: u16) {
     let place = net::place(&host, port);
     keep_trying(node, move |node, trouble| {
-        let socket = net::connect(&host, port).map_err(|error| format!("tracker: cannot connect to {place}: {error}"))?;
+        let socket =
+            net::connect(&host, port).map_err(|error| format!("tracker: cannot connect to {place}: {error}"))?;
         let joined = || {
             let again = if trouble.reported { " again" } else { "" };
             node.status("🧭", &format!("Found the tracker {place}{again}"));

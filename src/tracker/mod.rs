@@ -7,7 +7,10 @@ mod rooms;
 
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -83,6 +86,8 @@ struct Member {
     /// Held while it is told something, and until it was told who was there before it: so it never hears that somebody has
     /// gone before it heard that it was there.
     told: Mutex<()>,
+    /// It was cut off because it did not take what it was told.
+    stalled: AtomicBool,
 }
 
 impl PartialEq for Member {
@@ -100,6 +105,7 @@ impl Member {
         let _told = lock(&self.told);
         if self.client.socket.send(words.as_bytes()).is_err() {
             // Its own worker sees the end of the stream, and takes it off the list.
+            self.stalled.store(true, Ordering::Relaxed);
             self.client.socket.shut();
         }
     }
@@ -137,7 +143,13 @@ fn serve(rooms: &Mutex<Rooms<Arc<Member>>>, client: &Arc<Client>, stop: &Stop) {
     client.settle();
     let Ok(address) = client.socket.peer() else { return };
     let address = SocketAddr::new(address.ip().to_canonical(), hello.port);
-    let member = Arc::new(Member { client: Arc::clone(client), hello, address, told: Mutex::default() });
+    let member = Arc::new(Member {
+        client: Arc::clone(client),
+        hello,
+        address,
+        told: Mutex::default(),
+        stalled: AtomicBool::new(false),
+    });
     let told = lock(&member.told);
     let joined = lock(rooms).join(&member.hello.room, Arc::clone(&member));
     let Some(others) = joined else {
@@ -156,6 +168,9 @@ fn serve(rooms: &Mutex<Rooms<Arc<Member>>>, client: &Arc<Client>, stop: &Stop) {
     drop(presence);
     match end {
         _ if stop.is_set() => send_away("the tracker is stopping"),
+        Ok(()) if member.stalled.load(Ordering::Relaxed) => {
+            warn!(target: LOG_TARGET, "💔 {who} connection lost: it stopped reading");
+        }
         Ok(()) => info!(target: LOG_TARGET, "👋 {who} left"),
         Err(error) if is_timeout(&error) => {
             warn!(target: LOG_TARGET, "💔 {who} connection lost: it is silent");
