@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use log::{error, info, warn};
+use log::{error, info};
 use p2p_chat::{
-    limits, logging, net,
+    logging, net,
     stop::{self, Stop},
-    tracker::{LOG_TARGET, Tracker, connections},
+    tracker::{LOG_TARGET, Tracker},
 };
 
 /// Tells those who are in the same room where to find each other. Carries no message.
@@ -43,8 +43,9 @@ fn main() -> ExitCode {
 }
 
 fn run(host: &str, port: u16, members: usize) -> Result<(), String> {
-    if let Some(advice) = limits::raise_descriptors(connections(members)) {
-        warn!(target: LOG_TARGET, "⚠️ {advice}");
+    #[cfg(all(unix, feature = "descriptor-limit"))]
+    if let Some(advice) = p2p_chat::limits::raise_descriptors(p2p_chat::tracker::connections(members)) {
+        log::warn!(target: LOG_TARGET, "⚠️ {advice}");
     }
     let stop = Stop::default();
     let stopping = stop.clone();
