@@ -23,7 +23,7 @@ impl Test {
     /// fifty short turns came within 2 % of 1.
     pub(crate) fn turns(self) -> usize {
         match self {
-            Self::Lines => 8,
+            Self::Lines => 24,
             Self::RoundTrip | Self::OneWay | Self::BothWays => 1,
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct Sizes {
     pub(crate) starts: usize,
 }
 
-/// Enough for steady medians; about four minutes on two cores.
+/// Enough for steady medians; about seven minutes on two cores.
 const FULL: Sizes =
     Sizes { rounds: 7, sessions: 2000, round_trips: 20_000, lines: 50_000, bulk: 2 << 30, idle_runs: 3, starts: 30 };
 
