@@ -1,6 +1,7 @@
 //! What a nickname may be. Parsing is the only way to get one, so whoever holds a [`Nickname`] may show it anywhere.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use crate::text::is_invisible;
 

@@ -10,7 +10,11 @@ use std::time::{Duration, Instant};
 
 use log::{Level, error, log, warn};
 
-use crate::{net::Socket, pool::Pool, protocol, stop::Stop, sync::lock};
+use crate::net::Socket;
+use crate::pool::Pool;
+use crate::protocol;
+use crate::stop::Stop;
+use crate::sync::lock;
 
 /// How long an orderly stop waits for the workers before it ends what they do.
 const FAREWELL: Duration = Duration::from_millis(400);

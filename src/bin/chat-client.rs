@@ -4,7 +4,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
-use p2p_chat::{client, logging, nickname::Nickname};
+use p2p_chat::nickname::Nickname;
+use p2p_chat::{client, logging};
 
 /// Chats with the other client of a chat server.
 #[derive(Parser)]

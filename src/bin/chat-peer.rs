@@ -1,17 +1,13 @@
 //! `chat-peer NAME`: chat without a server.
 
-use std::{
-    io::{self, Write as _},
-    net::IpAddr,
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::process::ExitCode;
 
 use clap::Parser;
-use p2p_chat::{
-    logging,
-    nickname::Nickname,
-    peer::{self, Lan, Place, Settings},
-};
+use p2p_chat::logging;
+use p2p_chat::nickname::Nickname;
+use p2p_chat::peer::{self, Lan, Place, Settings};
 
 /// Chats without a server: on the local network, by direct dial, or with those whom a tracker names.
 #[derive(Parser)]

@@ -4,11 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::{error, info};
-use p2p_chat::{
-    logging, net,
-    stop::{self, Stop},
-    tracker::{LOG_TARGET, Tracker},
-};
+use p2p_chat::stop::{self, Stop};
+use p2p_chat::tracker::{LOG_TARGET, Tracker};
+use p2p_chat::{logging, net};
 
 /// Tells those who are in the same room where to find each other. Carries no message.
 #[derive(Parser)]

@@ -1,6 +1,7 @@
 //! The reader thread: the socket to the screen.
 
-use std::{sync::mpsc::Sender, time::Duration};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use log::debug;
 

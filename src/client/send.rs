@@ -1,8 +1,10 @@
 //! The writer thread: the keyboard to the socket.
 
-use std::sync::{atomic::Ordering, mpsc::Receiver};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 
-use super::{Chat, End, lost, receive::Turn, unusable};
+use super::receive::Turn;
+use super::{Chat, End, lost, unusable};
 use crate::nickname::Nickname;
 use crate::terminal::{Keyboard, Typed};
 

@@ -1,25 +1,17 @@
 //! What two members say to each other until one of them is gone.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{
-    link::Link,
-    meet::can_be_told,
-    mesh::{Member, Message},
-    node::{Node, chance},
-};
-use crate::{
-    logging::local_time,
-    protocol::{
-        Id, Lines, PeerLine,
-        peer::{HISTORY, HISTORY_BYTES},
-    },
-    sync::lock,
-    text::printable,
-};
+use super::dials::can_be_told;
+use super::link::Link;
+use super::mesh::{Member, Message};
+use super::node::{Node, chance};
+use crate::logging::local_time;
+use crate::protocol::peer::{HISTORY, HISTORY_BYTES};
+use crate::protocol::{Id, Lines, PeerLine};
+use crate::sync::lock;
+use crate::text::printable;
 
 /// A member from whom nothing was heard for this long is lost: it would have sent a sign of life.
 const SILENCE: Duration = Duration::from_secs(45);

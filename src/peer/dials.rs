@@ -1,10 +1,8 @@
 //! Whom to dial, and when. Pure state: time goes in, addresses come out.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use crate::nickname::Nickname;
 
@@ -22,6 +20,13 @@ const TRIES: u32 = 10;
 /// How long to wait before the try that follows so many failures. `chance` from 0 to 1 spreads the tries of many nodes.
 pub(super) fn delay(failures: u32, chance: f64) -> Duration {
     (FIRST_DELAY * (1 << failures.min(6))).min(LAST_DELAY).mul_f64(0.5 + chance / 2.0)
+}
+
+/// Whether an address can be dialled, and means the same there as here: each host has a loopback and link-local addresses of its
+/// own.
+pub(super) fn can_be_told(address: SocketAddr, there: IpAddr) -> bool {
+    let link_local = matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local());
+    address.port() != 0 && !link_local && (!address.ip().is_loopback() || there.is_loopback())
 }
 
 #[derive(Debug)]

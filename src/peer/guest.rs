@@ -1,15 +1,16 @@
 //! A person with a plain connection, as with `nc`: a guest of this node, heard by everybody, marked as its guest.
 
-use std::{sync::Arc, thread, time::Instant};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
-use super::{link::Link, node::Node};
-use crate::{
-    net::is_timeout,
-    nickname::Nickname,
-    protocol::{Arrival, Lines, MESSAGE_PIECE, PeerLine, Step, connected_to},
-    reception::Client,
-    sync::lock,
-};
+use super::link::Link;
+use super::node::Node;
+use crate::net::is_timeout;
+use crate::nickname::Nickname;
+use crate::protocol::{Arrival, Lines, MESSAGE_PIECE, PeerLine, Step, connected_to};
+use crate::reception::Client;
+use crate::sync::lock;
 
 /// A guest while it is there. It is gone with the value, also by a panic.
 struct Visit<'a> {

@@ -4,25 +4,19 @@
 //! that was out of reach is found within half a minute of its return. On a network of 100 that is 3.3 datagrams of about 60
 //! bytes a second in all. A newcomer is answered with our own announcement, to it alone, and dialled.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket},
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use if_addrs::{IfAddr, Interface, get_if_addrs};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{
-    node::{Node, chance},
-    tokens::Tokens,
-};
-use crate::{
-    protocol::{Announcement, announcement::ANNOUNCEMENT},
-    sync::lock,
-};
+use super::node::{Node, chance};
+use super::tokens::Tokens;
+use crate::protocol::Announcement;
+use crate::protocol::announcement::ANNOUNCEMENT;
+use crate::sync::lock;
 
 /// Link-local, transient (RFC 4291, 2.7).
 const GROUP: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0, 0x7473);

@@ -1,16 +1,13 @@
 //! One connection with a member or a guest, and what is to be sent on it.
 
-use std::{
-    io::ErrorKind,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::outbox::{Next, Outbox};
-use crate::{net::Socket, reception::Client};
+use crate::net::Socket;
+use crate::reception::Client;
 
 /// Whoever takes nothing for this long, or has no room in its box for this long, is disconnected.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);

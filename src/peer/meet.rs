@@ -1,30 +1,22 @@
 //! How two nodes meet: one dials, they introduce themselves, and agree on which connection is the one.
 
-use std::{
-    io::{self, ErrorKind},
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::{
-    converse::converse,
-    guest,
-    link::{Link, PATIENCE},
-    mesh::{Member, NotTaken},
-    node::{Node, chance},
-};
-use crate::{
-    net::{Socket, is_timeout},
-    protocol::{
-        Greeting, Hello, Lines, PeerLine, Said, chat_refused,
-        peer::{ALREADY_CONNECTED, PEER_LINE},
-        refusal,
-    },
-    reception::Client,
-    sync::lock,
-    text::printable,
-};
+use super::converse::converse;
+use super::dials::can_be_told;
+use super::guest;
+use super::link::{Link, PATIENCE};
+use super::mesh::{Member, NotTaken};
+use super::node::{Node, chance};
+use crate::net::{Socket, is_timeout};
+use crate::protocol::peer::{ALREADY_CONNECTED, PEER_LINE};
+use crate::protocol::{Greeting, Hello, Lines, PeerLine, Said, chat_refused, refusal};
+use crate::reception::Client;
+use crate::sync::lock;
+use crate::text::printable;
 
 /// How long the other side may take for each step of the introduction.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -194,13 +186,6 @@ fn join(node: &Node, link: Link, remote: Hello, mut lines: Lines, address: Socke
     Ok(())
 }
 
-/// Whether an address can be dialled, and means the same there as here: each host has a loopback and link-local addresses of its
-/// own.
-pub(super) fn can_be_told(address: SocketAddr, there: IpAddr) -> bool {
-    let link_local = matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local());
-    address.port() != 0 && !link_local && (!address.ip().is_loopback() || there.is_loopback())
-}
-
 /// Dials an address that is due, and takes note of what came of it.
 pub(super) fn dial(node: &Node, address: SocketAddr) {
     let connected = crate::net::connect_to(address, ANSWER);
@@ -223,21 +208,17 @@ pub(super) fn dial(node: &Node, address: SocketAddr) {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        net::TcpListener,
-        sync::{Barrier, Mutex, PoisonError},
-        thread,
-    };
+    use std::net::TcpListener;
+    use std::sync::{Barrier, Mutex, PoisonError};
+    use std::thread;
 
     use log::Level;
 
     use super::*;
-    use crate::{
-        peer::leave_all,
-        reception::{Reception, Voice},
-        stop::Stop,
-        terminal::Screen,
-    };
+    use crate::peer::leave_all;
+    use crate::reception::{Reception, Voice};
+    use crate::stop::Stop;
+    use crate::terminal::Screen;
 
     const ROUNDS: usize = 1_000;
     const LIMIT: Duration = Duration::from_secs(10);

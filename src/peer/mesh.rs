@@ -1,15 +1,12 @@
 //! Who is in the conversation, and what was said. Pure state: knows no socket and no thread.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    net::SocketAddr,
-    time::SystemTime,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::SystemTime;
 
-use crate::{
-    nickname::Nickname,
-    protocol::{Id, peer::HISTORY},
-};
+use crate::nickname::Nickname;
+use crate::protocol::Id;
+use crate::protocol::peer::HISTORY;
 
 /// The most members a conversation has beside ourselves: each costs two threads and a connection.
 pub(super) const MEMBERS: usize = 128;

@@ -28,14 +28,11 @@ mod retry;
 mod talk;
 mod tokens;
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
-    str::FromStr,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
 
 use log::Level;
 
@@ -44,16 +41,14 @@ use link::{Link, PATIENCE};
 use mesh::{GUESTS, MEMBERS, Mesh};
 use node::Node;
 
-use crate::{
-    net,
-    nickname::Nickname,
-    pool::Pool,
-    protocol::PeerLine,
-    reception::{Client, Reception, Voice},
-    stop::{self, Stop},
-    sync::lock,
-    terminal::{self, Keyboard},
-};
+use crate::net;
+use crate::nickname::Nickname;
+use crate::pool::Pool;
+use crate::protocol::PeerLine;
+use crate::reception::{Client, Reception, Voice};
+use crate::stop::{self, Stop};
+use crate::sync::lock;
+use crate::terminal::{self, Keyboard};
 
 /// What the log lines of a node are filed under.
 pub const LOG_TARGET: &str = "chat_peer";

@@ -1,27 +1,21 @@
 //! What all threads of a node share, and what they do with it together.
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    net::SocketAddr,
-    sync::{Condvar, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
-};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::SocketAddr;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{
-    dials::Dials,
-    link::{Link, send_to_all},
-    mesh::{Mesh, Message},
-    tokens::Tokens,
-};
-use crate::{
-    logging::local_time,
-    nickname::Nickname,
-    protocol::{Hello, Id, PeerLine},
-    stop::Stop,
-    sync::{FOREVER, lock, wait_while},
-    terminal::Screen,
-    text::printable,
-};
+use super::dials::Dials;
+use super::link::{Link, send_to_all};
+use super::mesh::{Mesh, Message};
+use super::tokens::Tokens;
+use crate::logging::local_time;
+use crate::nickname::Nickname;
+use crate::protocol::{Hello, Id, PeerLine};
+use crate::stop::Stop;
+use crate::sync::{FOREVER, lock, wait_while};
+use crate::terminal::Screen;
+use crate::text::printable;
 
 /// A node.
 pub(super) struct Node {

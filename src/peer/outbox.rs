@@ -1,10 +1,8 @@
 //! What is to be sent to one member: a bounded queue, so that a member who does not read delays nobody else.
 
-use std::{
-    collections::VecDeque,
-    sync::{Condvar, Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::sync::lock;
 

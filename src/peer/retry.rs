@@ -1,21 +1,15 @@
 //! Places that the user has named, to which a node comes back as long as it is there: others' listeners, and trackers.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::{
-    dials::delay,
-    meet::{NotMet, can_be_told, dialled, introduce},
-    node::{Node, chance},
-};
-use crate::{
-    net::{self, Socket, is_timeout},
-    protocol::{HANDSHAKE_LINE, Lines, PeerLine, TrackerLine},
-    text::printable,
-};
+use super::dials::{can_be_told, delay};
+use super::meet::{NotMet, dialled, introduce};
+use super::node::{Node, chance};
+use crate::net::{self, Socket, is_timeout};
+use crate::protocol::{HANDSHAKE_LINE, Lines, PeerLine, TrackerLine};
+use crate::text::printable;
 
 /// How often a tracker hears from us.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);

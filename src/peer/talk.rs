@@ -2,12 +2,11 @@
 
 use std::io;
 
-use super::{converse::past, node::Node};
-use crate::{
-    protocol::PeerLine,
-    sync::lock,
-    terminal::{Keyboard, Typed},
-};
+use super::converse::past;
+use super::node::Node;
+use crate::protocol::PeerLine;
+use crate::sync::lock;
+use crate::terminal::{Keyboard, Typed};
 
 const ASK_MESSAGE: &str = "👉 Your message: ";
 

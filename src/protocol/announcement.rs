@@ -6,10 +6,8 @@
 
 use std::fmt;
 
-use super::{
-    Id,
-    peer::{parse, words},
-};
+use super::Id;
+use super::peer::{parse, words};
 use crate::nickname::Nickname;
 
 /// The longest announcement, in bytes: a room of 32 four-byte characters, and everything else at its longest. A larger

@@ -1,7 +1,8 @@
 //! The client's side of joining a server: what the server has said so far.
 
 use super::{CHAT_REFUSED, CONNECTED, HANDSHAKE_LINE, Lines, NICKNAME_REFUSED, PROMPT, WAITING};
-use crate::{nickname::Nickname, text::printable};
+use crate::nickname::Nickname;
+use crate::text::printable;
 
 /// Something a server said before the conversation. Its own words are safe to show.
 #[derive(Debug, PartialEq, Eq)]

@@ -30,7 +30,9 @@
 //!
 //! `TEXT` is the rest of the line, at most [`super::MESSAGE_PIECE`] bytes; a line is at most [`PEER_LINE`] bytes.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
 
 use super::MESSAGE_PIECE;
 use crate::nickname::Nickname;

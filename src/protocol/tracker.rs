@@ -13,12 +13,11 @@
 //! The address is the one the tracker sees, with the port the member gave. Presence is the open connection: whoever
 //! disconnects is off the list at that moment. A member that does not read what it is told is disconnected.
 
-use std::{fmt, net::SocketAddr};
+use std::fmt;
+use std::net::SocketAddr;
 
-use super::{
-    CHAT_REFUSED, Id, chat_refused,
-    peer::{parse, word, words},
-};
+use super::peer::{parse, word, words};
+use super::{CHAT_REFUSED, Id, chat_refused};
 use crate::nickname::Nickname;
 
 /// What a tracker tells.

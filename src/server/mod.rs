@@ -9,16 +9,19 @@ mod serve;
 mod session;
 mod talk;
 
+use std::fmt::Display;
 use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use log::{Level, info};
+use log::{Level, info, warn};
 
 use crate::net;
+use crate::protocol::refusal;
 use crate::reception::{Client, Reception, Voice};
 use crate::stop::Stop;
+use crate::text::printable;
 use lobby::Lobby;
 use session::Session;
 
@@ -98,4 +101,15 @@ impl House {
     fn label(&self, number: u64) -> String {
         if self.sessions > 1 { format!(" (session {number})") } else { String::new() }
     }
+}
+
+/// What a client hears that has no companion when the server stops.
+fn stopping() -> String {
+    refusal("the server is stopping")
+}
+
+/// Logs that a connection is lost. The reason is the system's, but a log line is one line whatever it says.
+fn lost(who: impl Display, error: &io::Error, label: &str) {
+    let reason = error.to_string();
+    warn!(target: LOG_TARGET, "💔 {who} connection lost: {}{label}", printable(reason.as_bytes()));
 }

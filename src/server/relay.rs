@@ -1,6 +1,8 @@
 //! Moves bytes from one client to the other, unchanged.
 
-use std::{io, sync::atomic::Ordering, time::Duration};
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::session::Guest;
 use crate::net::is_timeout;

@@ -1,18 +1,18 @@
 //! One client on one thread: asked for its nickname until it has a seat, or is sent away.
 
-use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 
-use super::{House, LOG_TARGET, lobby::NoSeat, talk::stay};
+use super::lobby::NoSeat;
+use super::talk::stay;
+use super::{House, LOG_TARGET, lost, stopping};
 use crate::net::is_timeout;
 use crate::protocol::{Arrival, Step, refusal};
 use crate::reception::Client;
 use crate::sync::lock;
-use crate::text::printable;
 
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
@@ -69,15 +69,4 @@ fn hear(client: &Client, arrival: &mut Arrival, limit: Duration) -> io::Result<u
 
 fn full() -> String {
     refusal("the chat is full, try again later")
-}
-
-/// What a client hears that has no companion when the server stops.
-pub(super) fn stopping() -> String {
-    refusal("the server is stopping")
-}
-
-/// Logs that a connection is lost. The reason is the system's, but a log line is one line whatever it says.
-pub(super) fn lost(who: impl Display, error: &io::Error, label: &str) {
-    let reason = error.to_string();
-    warn!(target: LOG_TARGET, "💔 {who} connection lost: {}{label}", printable(reason.as_bytes()));
 }

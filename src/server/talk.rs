@@ -9,9 +9,8 @@ use log::info;
 
 use super::lobby::NoSeat;
 use super::relay::relay;
-use super::serve::{lost, stopping};
 use super::session::{Guest, Session, State};
-use super::{House, LOG_TARGET};
+use super::{House, LOG_TARGET, lost, stopping};
 use crate::nickname::Nickname;
 use crate::protocol::{WAITING, connected_to};
 use crate::reception::Client;

@@ -5,7 +5,9 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::{Arc, Mutex};
 
 use super::write;
-use crate::{protocol::Lines, sync::lock, text::printable};
+use crate::protocol::Lines;
+use crate::sync::lock;
+use crate::text::printable;
 
 /// Keyboard and screen in one.
 #[derive(Clone)]

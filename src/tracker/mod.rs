@@ -5,24 +5,18 @@
 
 mod rooms;
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use log::{Level, info, warn};
 
-use crate::{
-    net::{self, is_timeout},
-    protocol::{HANDSHAKE_LINE, Hello, Lines, PeerLine, TrackerLine, refusal},
-    reception::{Client, Reception, Voice},
-    stop::Stop,
-    sync::lock,
-};
+use crate::net::{self, is_timeout};
+use crate::protocol::{HANDSHAKE_LINE, Hello, Lines, PeerLine, TrackerLine, refusal};
+use crate::reception::{Client, Reception, Voice};
+use crate::stop::Stop;
+use crate::sync::lock;
 use rooms::Rooms;
 
 /// What the log lines of the tracker are filed under.
