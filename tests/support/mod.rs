@@ -13,7 +13,7 @@ mod captured;
 mod client;
 mod figures;
 mod library;
-#[cfg(all(feature = "peer", target_os = "linux"))]
+#[cfg(target_os = "linux")]
 mod network;
 #[cfg(feature = "peer")]
 mod peer;
@@ -36,7 +36,7 @@ pub(crate) use captured::Captured;
 pub(crate) use client::Client;
 pub(crate) use figures::{Figures, keepalive_is_armed};
 pub(crate) use library::InProcess;
-#[cfg(all(feature = "peer", target_os = "linux"))]
+#[cfg(target_os = "linux")]
 pub(crate) use network::{Host, Resident, Switch, networks_can_be_made};
 #[cfg(feature = "peer")]
 pub(crate) use peer::{Air, Peer, Played, expect_numbered, free_port, meet_all, peer_in_a_terminal};

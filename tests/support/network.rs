@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use super::{Captured, LIMIT, eventually, one_start_at_a_time};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_chat-peer");
-
 /// Whether this machine lets us make networks. Where it does not, the test says that it was skipped, and why.
 #[track_caller]
 pub(crate) fn networks_can_be_made() -> bool {
@@ -164,29 +162,37 @@ impl Host {
     }
 
     /// `chat-peer NAME` on this host, the name being the host's.
+    #[cfg(feature = "peer")]
     #[track_caller]
     pub(crate) fn chat(&self) -> Resident {
+        let resident = self.run(env!("CARGO_BIN_EXE_chat-peer"), &[self.name]);
+        resident.errors.wait_for("reachable at port");
+        resident
+    }
+
+    /// A program on this host.
+    #[track_caller]
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Resident {
         let mut command = Command::new("ip");
         command
-            .args(["netns", "exec", &self.namespace.0, PROGRAM, self.name])
+            .args(["netns", "exec", &self.namespace.0, program])
+            .args(arguments)
             .env_remove("NO_COLOR")
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let starting = one_start_at_a_time();
-        let mut process = command.spawn().expect("the node starts");
+        let mut process = command.spawn().expect("the program starts");
         drop(starting);
         let input = process.stdin.take();
         let output = Captured::from(process.stdout.take().expect("stdout is a pipe"));
         let errors = Captured::from(process.stderr.take().expect("stderr is a pipe"));
-        let resident = Resident { name: self.name, process, input, output, errors };
-        resident.errors.wait_for("reachable at port");
-        resident
+        Resident { name: self.name, process, input, output, errors }
     }
 }
 
-/// A running `chat-peer` of a host; ended with the value.
+/// A running program of a host; ended with the value.
 #[derive(Debug)]
 pub(crate) struct Resident {
     pub(crate) name: &'static str,
