@@ -19,7 +19,7 @@ impl FromStr for Nickname {
         let text = text.trim();
         let is_unseen = |c: char| c.is_control() || is_invisible(c);
         let rules = [
-            (!text.is_empty(), "a nickname needs at least one character"),
+            (text.chars().any(|c| c != '\u{fe0f}'), "a nickname needs at least one character"),
             (!text.contains(char::is_whitespace), "a nickname has no white space inside"),
             (!text.contains(is_unseen), "a nickname has no control or invisible characters"),
             (!text.starts_with('/'), "a nickname does not start with /"),
@@ -41,10 +41,12 @@ impl TryFrom<&[u8]> for Nickname {
 }
 
 impl Nickname {
-    /// Whether a person would take the two for the same: compared without regard to case.
+    /// Whether a person would take the two for the same: compared without regard to case and to U+FE0F, which asks for a
+    /// colourful emoji.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
-        self.0.to_lowercase() == other.0.to_lowercase()
+        let [one, other] = [self, other].map(|name| name.0.to_lowercase().replace('\u{fe0f}', ""));
+        one == other
     }
 }
 
@@ -78,6 +80,7 @@ mod tests {
         assert_eq!(parse("a\u{2028}b"), Err("a nickname has no white space inside"));
         assert_eq!(parse("a\x1b[1m"), Err("a nickname has no control or invisible characters"));
         assert_eq!(parse("a\u{202e}b"), Err("a nickname has no control or invisible characters"));
+        assert_eq!(parse("bob\u{fe00}"), Err("a nickname has no control or invisible characters"));
         assert_eq!(parse("a\u{200b}"), Err("a nickname has no control or invisible characters"));
         assert_eq!(parse("/exit"), Err("a nickname does not start with /"));
         assert_eq!(parse(&"字".repeat(33)), Err("a nickname has at most 32 characters"));

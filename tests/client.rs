@@ -145,6 +145,18 @@ fn exit_and_quit_leave_and_what_stands_before_them_arrives() {
 }
 
 #[test]
+fn a_script_that_says_exit_before_anybody_came_is_heard_all_the_same() {
+    let server = Server::start();
+    let mut script = Client::named(server.port(), "ci");
+    script.send("build failed\n/exit\n");
+    script.errors.wait_for("Waiting for a companion...");
+    let mut companion = Plain::named(server.port(), "Nick1");
+    companion.expect("Connected to ci\nbuild failed\n");
+    companion.expect_end();
+    script.expect_exit(0);
+}
+
+#[test]
 fn when_the_companion_leaves_the_client_ends() {
     let server = Server::start();
     let (mut nick1, mut nick2) = Client::pair(server.port(), "Nick1", "Nick2");

@@ -12,7 +12,6 @@ use p2p_chat::{client, logging};
 #[command(
     name = "chat-client",
     version,
-    about,
     after_help = "Type /help in the chat for what can be typed there. \
     RUST_LOG=debug shows what happens; NO_COLOR switches colours off."
 )]

@@ -14,7 +14,6 @@ use p2p_chat::peer::{self, Lan, Place, Settings};
 #[command(
     name = "chat-peer",
     version,
-    about,
     after_help = "Without --listen, --connect and --tracker it is the local network; --lan adds it to these. \
     Type /help in the chat for what can be typed there. NO_COLOR switches colours off."
 )]

@@ -13,7 +13,6 @@ use p2p_chat::{logging, net};
 #[command(
     name = "chat-server",
     version,
-    about,
     after_help = "RUST_LOG sets the log level (error, warn, info, debug); NO_COLOR switches colours off."
 )]
 struct Arguments {

@@ -73,6 +73,9 @@ fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<
         match command {
             "/exit" | "/quit" => {
                 flush(chat, &mut batch)?;
+                if !is_person {
+                    wait_for_companion(turns)?;
+                }
                 return Ok(End::Leave);
             }
             "/help" if is_person => chat.show(HELP.as_bytes())?,
@@ -92,10 +95,15 @@ fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<
         return Ok(End::Leave);
     }
     flush(chat, &mut batch)?;
-    // The server would take our end for leaving as long as there is no companion.
-    while !matches!(next_turn(turns)?, Turn::MayEnd) {}
+    wait_for_companion(turns)?;
     chat.socket.finish_sending();
     Ok(End::Input)
+}
+
+/// The server would take a script's end for leaving as long as there is no companion, and what it said would be lost.
+fn wait_for_companion(turns: &Receiver<Turn>) -> Result<(), End> {
+    while !matches!(next_turn(turns)?, Turn::MayEnd) {}
+    Ok(())
 }
 
 fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {

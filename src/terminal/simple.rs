@@ -47,7 +47,10 @@ impl super::Input for Simple {
 
 impl super::Output for Simple {
     fn show(&self, lines: &[u8]) -> io::Result<()> {
-        if !self.is_terminal && io::stdout().is_terminal() {
+        if !self.is_terminal && !io::stdout().is_terminal() {
+            return write(lines);
+        }
+        if !self.is_terminal {
             // Only standard input is a pipe: here, too, foreign text drives no terminal.
             let lines: Vec<_> = lines.split(|&byte| byte == b'\n').map(printable).collect();
             return write(lines.join("\n").as_bytes());
