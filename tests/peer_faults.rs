@@ -368,7 +368,7 @@ fn a_tracker_makes_a_node_dial_and_nothing_else() {
     let mut node = play_the_tracker(&tracker);
     let (counted, count) = counting_listener();
     let lines = format!(
-        "/say forged\n/to forged\n/told 1 bob: forged\n/guest a forged\n/adopt\n/bye\n/history\n\x1b[2J\n{}\n\
+        "/ping\n/say forged\n/to forged\n/told 1 bob: forged\n/guest a forged\n/adopt\n/bye\n/history\n\x1b[2J\n{}\n\
         /member 00000000000000aa {counted} \x1b[2J\n/member 00000000000000aa 127.0.0.1:0 nobody\n/member x\n\
         /gone 00000000000000aa\n/gone x\n/ping\n/member 00000000000000aa {counted} mallory\n",
         "x".repeat(100_000)
@@ -407,7 +407,7 @@ fn something_else_than_a_tracker_or_a_node_is_said_once_and_the_chat_goes_on() {
     let place = strange.to_string();
     for way in ["--tracker", "--connect"] {
         let mut alice = Peer::start("alice", &[way, &place]);
-        alice.errors.wait_for("that is no node");
+        alice.errors.wait_for("that is no chat-peer");
         let mut bob = Peer::dialling("bob", &[alice.port()], &[]);
         alice.wait_for_members(&["bob"]);
         expect_the_chat_goes_on(&mut alice, &mut bob, "all the same");
@@ -425,7 +425,7 @@ fn a_tracker_that_is_killed_is_missed_once_and_welcomed_once_and_the_chat_goes_o
     bob.wait_for_members(&["alice"]);
     tracker.kill();
     for peer in [&alice, &bob] {
-        peer.errors.wait_for(&format!("tracker 127.0.0.1:{port}: "));
+        peer.errors.wait_for(&format!("Tracker 127.0.0.1:{port}: "));
     }
     expect_the_chat_goes_on(&mut alice, &mut bob, "without it");
     // It is gone for a few of their attempts.

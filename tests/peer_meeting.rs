@@ -177,12 +177,12 @@ fn a_node_that_dials_itself_says_so_and_stays() {
 fn a_node_that_comes_later_than_who_dials_it_is_met_all_the_same() {
     let port = free_port();
     let mut bob = Peer::dialling("bob", &[port], &[]);
-    bob.errors.wait_for(&format!("cannot connect to 127.0.0.1:{port}"));
+    bob.errors.wait_for(&format!("Cannot connect to 127.0.0.1:{port}"));
     bob.send("I am patient\n");
     let alice = Peer::start("alice", &["--listen", &format!("127.0.0.1:{port}")]);
     alice.output.wait_for("bob: I am patient");
     bob.wait_for_members(&["alice"]);
-    let complaints = bob.errors.text().matches("cannot connect").count();
+    let complaints = bob.errors.text().matches("Cannot connect").count();
     assert_eq!(complaints, 1, "(complaints that came, that were expected)\n{}", bob.errors.text());
 }
 

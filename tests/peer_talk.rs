@@ -362,7 +362,7 @@ fn a_start_that_cannot_work_is_one_clear_line_and_exit_code_1() {
 fn who_cannot_be_dialled_is_said_once_in_one_clear_line() {
     let port = port_without_a_server();
     for (place, words) in [
-        (format!("127.0.0.1:{port}"), format!("cannot connect to 127.0.0.1:{port}: ")),
+        (format!("127.0.0.1:{port}"), format!("127.0.0.1:{port}: Connection refused")),
         ("no-such-host.invalid:1".to_owned(), "cannot find the host no-such-host.invalid".to_owned()),
     ] {
         for way in ["--connect", "--tracker"] {

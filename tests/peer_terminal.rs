@@ -83,7 +83,9 @@ fn who_is_alone_can_leave_too_and_is_told_that_nobody_hears() {
             .start();
         bob.wait_for_last_row("👉 Your message:");
         bob.enter("anybody?");
-        bob.wait_for_row("🤷 Nobody else is here; who comes later can ask for what was said with /history");
+        bob.wait_for_row(
+            "🤷 Nobody else is here to hear this; who comes later can ask for what was said with /history",
+        );
         bob.type_keys(keys);
         bob.expect_exit(0);
     }

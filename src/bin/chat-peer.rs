@@ -1,6 +1,6 @@
 //! `chat-peer NAME`: chat without a server.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
@@ -29,8 +29,8 @@ struct Arguments {
     /// Ask this tracker who is in the room; can be given several times
     #[arg(long, value_name = "HOST:PORT", value_parser = there)]
     tracker: Vec<Place>,
-    /// The conversation
-    #[arg(long, value_name = "NAME", default_value = "lobby")]
+    /// The conversation; upper and lower case are not the same
+    #[arg(long, value_name = "NAME", default_value = "lobby", value_parser = room)]
     room: Nickname,
     /// Find others on the local network, too
     #[arg(long)]
@@ -44,9 +44,13 @@ struct Arguments {
     /// Announce to this address instead of each interface's own broadcast address
     #[arg(long, value_name = "ADDRESS")]
     broadcast: Option<IpAddr>,
-    /// Send nothing until so many others have come [default: 1 when standard input is no terminal]
-    #[arg(long, value_name = "N")]
-    wait: Option<usize>,
+    /// For scripts: send nothing until so many others have come, up to 128 [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=128))]
+    wait: Option<u16>,
+}
+
+fn room(text: &str) -> Result<Nickname, String> {
+    text.parse().map_err(|reason: &str| reason.replace("nickname", "room's name"))
 }
 
 /// A place where somebody can be.
@@ -57,10 +61,12 @@ fn there(text: &str) -> Result<Place, String> {
 
 fn main() -> ExitCode {
     let Arguments { name, listen, connect, tracker, room, lan, host, lan_port, broadcast, wait } = Arguments::parse();
-    logging::start("warn");
+    // What it has to say to a person it says in the chat: a log line would break the line being typed.
+    logging::start(if io::stdin().is_terminal() { "off" } else { "warn" });
     let lan = lan || (listen.is_none() && connect.is_empty() && tracker.is_empty());
     let lan = lan.then_some(Lan { port: lan_port, host, broadcast });
-    match peer::run(Settings { name, room, listen, host, connect, trackers: tracker, lan, wait }) {
+    match peer::run(Settings { name, room, listen, host, connect, trackers: tracker, lan, wait: wait.map(usize::from) })
+    {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             // Nobody is left to be told when standard error is closed.

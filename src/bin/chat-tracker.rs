@@ -17,7 +17,7 @@ use p2p_chat::{logging, net};
 )]
 struct Arguments {
     /// Name or address to listen on
-    #[arg(default_value = "0.0.0.0")]
+    #[arg(default_value = "0.0.0.0", value_parser = host)]
     host: String,
     /// Port to listen on; 0 takes a free one
     #[arg(default_value_t = 7472)]
@@ -25,6 +25,14 @@ struct Arguments {
     /// How many members all rooms may have together
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..))]
     members: u16,
+}
+
+/// A lone number is a port that somebody meant.
+fn host(text: &str) -> Result<String, String> {
+    if text.parse::<u16>().is_ok() {
+        return Err(format!("it comes before the port: chat-tracker 0.0.0.0 {text}"));
+    }
+    Ok(text.to_owned())
 }
 
 fn main() -> ExitCode {

@@ -1,55 +1,85 @@
 //! What two members say to each other until one of them is gone.
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::dials::can_be_told;
+use super::dials::common;
 use super::link::Link;
-use super::mesh::{Member, Message};
+use super::mesh::{MEMBERS, Member, Message};
 use super::node::{Node, chance};
+use super::tokens::Tokens;
 use crate::logging::local_time;
-use crate::protocol::peer::{HISTORY, HISTORY_BYTES};
-use crate::protocol::{Id, Lines, PeerLine};
-use crate::sync::lock;
+use crate::protocol::peer::HISTORY_BYTES;
+use crate::protocol::{Id, Lines, PeerLine, chat_refused};
+use crate::sync::{lock, wait_while};
 use crate::text::printable;
 
 /// A member from whom nothing was heard for this long is lost: it would have sent a sign of life.
 const SILENCE: Duration = Duration::from_secs(45);
+
+/// How often a member may ask for our history at once, and how often each second in the long run.
+const ASKS: f64 = 3.0;
+const ASKS_PER_SECOND: f64 = 0.1;
 
 /// A member while it is there. It is gone with the value, also by a panic.
 struct Presence<'a> {
     node: &'a Node,
     id: Id,
     link: &'a Link,
+    /// What it was called last.
+    label: String,
+    address: SocketAddr,
+    met: Instant,
     /// It has said goodbye.
     left: bool,
 }
 
-/// Stays with a new member until it is gone.
-pub(super) fn converse(node: &Node, id: Id, link: &Link, lines: &mut Lines) {
-    let label = lock(&node.mesh).label(id);
-    node.status("🤝", &format!("{label} is here"));
-    node.changed.notify_all();
+/// Stays with a new member until it is gone. When its connection takes the place of another, first takes in what came on that.
+pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>, lines: &mut Lines) {
+    let (label, address) = {
+        let mesh = lock(&node.mesh);
+        let Some(member) = mesh.get(id).filter(|member| member.link == *link) else {
+            // Another connection has taken its place already.
+            link.end();
+            node.changed.notify_all();
+            return;
+        };
+        (mesh.label(id).unwrap_or_default(), member.address)
+    };
     thread::scope(|scope| {
-        let mut presence = Presence { node, id, link, left: false };
+        let mut presence = Presence { node, id, link, label, address, met: Instant::now(), left: false };
+        lock(&node.dials).connected(address);
         let writer = thread::Builder::new().spawn_scoped(scope, || link.write(&PeerLine::Ping.to_bytes()));
-        if writer.is_ok() {
-            presence.left = presence.listen(lines);
+        if writer.is_err() {
+            return;
         }
+        if let Some(replaced) = replaced {
+            drop(wait_while(&node.changed, lock(&node.mesh), SILENCE, |_| !replaced.is_over()));
+        }
+        node.status("🤝", &format!("{} is here", presence.label));
+        node.changed.notify_all();
+        presence.left = presence.listen(lines);
     });
 }
 
 impl Presence<'_> {
     /// Reads until the member leaves (`true`) or is lost.
-    fn listen(&self, lines: &mut Lines) -> bool {
+    fn listen(&mut self, lines: &mut Lines) -> bool {
         let Self { node, id, link, .. } = *self;
         let mut buffer = vec![0; 64 * 1024];
-        let mut told = 0;
+        let (mut told, mut asks) = (0, Tokens::new(ASKS, ASKS_PER_SECOND));
         if link.socket().limit_reads(Some(SILENCE)).is_err() {
             return false;
         }
         loop {
-            let label = lock(&node.mesh).label(id);
+            {
+                // It changes with the others' names. When another connection has taken this one's place it stays what it was.
+                let mesh = lock(&node.mesh);
+                if mesh.get(id).is_some_and(|member| member.link == *link) {
+                    self.label = mesh.label(id).unwrap_or_default();
+                }
+            }
             let mut shown = Vec::new();
             let mut left = false;
             while let Some(line) = lines.next_line() {
@@ -57,9 +87,19 @@ impl Presence<'_> {
                     // Longer than any line between nodes: this is none.
                     return false;
                 }
+                if let Some(reason) = chat_refused(line.text) {
+                    node.status("⛔", &format!("{} will not have us: {}", self.label, printable(reason)));
+                    return true;
+                }
                 match PeerLine::parse(line.text) {
                     Some(PeerLine::Bye) => left = true,
-                    Some(line) => self.hear(&label, line, &mut told, &mut shown),
+                    // Each is told of no more than can be there.
+                    Some(PeerLine::Know(..)) if told >= MEMBERS => {}
+                    Some(PeerLine::History) if !asks.take(Instant::now()) => {}
+                    Some(line) => {
+                        told += usize::from(matches!(line, PeerLine::Know(..)));
+                        self.hear(line, &mut shown);
+                    }
                     None => {}
                 }
             }
@@ -92,8 +132,9 @@ impl Presence<'_> {
     }
 
     /// Takes in one line; what is to be shown because of it goes into `shown`.
-    fn hear(&self, label: &str, line: PeerLine, told: &mut usize, shown: &mut Vec<u8>) {
-        let Self { node, id, link, .. } = *self;
+    fn hear(&self, line: PeerLine, shown: &mut Vec<u8>) {
+        let Self { node, id, link, address, .. } = *self;
+        let label = &self.label;
         match line {
             PeerLine::Say(text) => {
                 shown.extend(node.line("💬", label, &text));
@@ -105,32 +146,28 @@ impl Presence<'_> {
                 node.heard(&who, &text, None);
             }
             PeerLine::To(text) => shown.extend(node.line("🔒", &format!("{label} (to you)"), &text)),
-            PeerLine::Know(other, address, name) => {
-                let from = lock(&node.mesh).get(id).map(|member| member.address.ip());
-                if from.is_some_and(|from| can_be_told(address, from)) {
-                    node.told(other, address, name);
+            PeerLine::Know(other, told, name) => {
+                if let Some(told) = common(told, address.ip()) {
+                    node.told(other, told, name);
                 }
             }
             PeerLine::History => {
                 // Two who ask each other must not wait for each other to read: what has no room now is not told.
-                let _ = link.try_send(&self.history());
+                if !link.try_send(&self.history()) {
+                    let _ = link.try_send(&PeerLine::ToldAll.to_bytes());
+                }
             }
-            // Only who was asked may tell, and no more than it was asked for.
-            PeerLine::Told(seconds, text) if lock(&node.mesh).asked == Some(id) && *told < HISTORY => {
-                *told += 1;
+            PeerLine::Told(seconds, text) if lock(&node.mesh).may_tell(id, text.len()) => {
                 let at = UNIX_EPOCH + Duration::from_secs(seconds.min(u32::MAX.into()));
                 shown.extend(past(&format!("{label} tells: "), at, &text));
             }
-            PeerLine::ToldAll if lock(&node.mesh).asked.take_if(|asked| *asked == id).is_some() => {
-                shown.extend(format!("📜 {label} told {told} messages from before you met\n").into_bytes());
-                *told = 0;
+            PeerLine::ToldAll => {
+                let told = lock(&node.mesh).told_all(id);
+                if let Some(messages) = told {
+                    shown.extend(format!("📜 {label} told {messages} messages from before you met\n").into_bytes());
+                }
             }
-            PeerLine::Told(..)
-            | PeerLine::ToldAll
-            | PeerLine::Hello(_)
-            | PeerLine::Adopt
-            | PeerLine::Ping
-            | PeerLine::Bye => {}
+            PeerLine::Told(..) | PeerLine::Hello(_) | PeerLine::Adopt | PeerLine::Ping | PeerLine::Bye => {}
         }
     }
 }
@@ -144,27 +181,29 @@ pub(super) fn past(source: &str, at: SystemTime, text: &[u8]) -> Vec<u8> {
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
-        let Self { node, id, link, left } = self;
+        let Self { node, id, link, label, address, met, left } = self;
         if *left {
             // What is still to be sent is sent: who has said goodbye waits for it.
             link.finish(b"");
         } else {
             link.give_up();
         }
-        let (label, removed) = {
+        let removed = {
             let mut mesh = lock(&node.mesh);
-            mesh.asked.take_if(|asked| asked == id);
-            (mesh.label(*id), mesh.remove(*id, link))
+            link.end();
+            mesh.told_all(*id);
+            mesh.remove(*id, link)
         };
         node.changed.notify_all();
-        // Without it, another connection has taken this one's place.
-        let Some(Member { name, address, .. }) = removed else { return };
-        if *left {
-            lock(&node.dials).rest(address);
-        } else if address.port() != 0 && !link.is_kept_up() {
-            lock(&node.dials).lost(address, name, chance(), Instant::now());
-            node.learned.notify_all();
+        match removed {
+            Some(Member { name, .. }) if !*left && address.port() != 0 && !link.is_kept_up() => {
+                lock(&node.dials).lost(*address, name, met.elapsed(), chance(), Instant::now());
+            }
+            Some(_) => lock(&node.dials).rest(*address),
+            // Another connection has taken this one's place.
+            None => return,
         }
+        node.learned.notify_all();
         if node.leave.is_set() {
             return;
         }

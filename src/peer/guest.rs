@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::link::Link;
+use super::link::{Link, send_to_all};
 use super::node::Node;
 use crate::net::is_timeout;
 use crate::nickname::Nickname;
@@ -97,8 +97,8 @@ impl Visit<'_> {
             }
             node.show(&shown);
             for text in said {
-                node.heard(&who, &text, Some(link));
-                node.send_all(&PeerLine::Guest(name.clone(), text));
+                let members = node.heard(&who, &text, Some(link));
+                send_to_all(&members, &PeerLine::Guest(name.clone(), text).to_bytes());
             }
             match link.socket().read(&mut buffer) {
                 Ok(length @ 1..) => lines.push(buffer.get(..length).unwrap_or_default()),

@@ -45,27 +45,21 @@ pub struct Lan {
 /// The sockets of the local network. Either may be missing.
 #[derive(Debug)]
 struct Air {
-    v4: Option<UdpSocket>,
-    v6: Option<UdpSocket>,
+    v4: Option<Arc<UdpSocket>>,
+    v6: Option<Arc<UdpSocket>>,
 }
 
 /// Announces the node and dials whom it hears, on threads of its own as long as the program runs.
 pub(super) fn start(node: &Arc<Node>, lan: Lan) {
-    let (v4, v6) = match open(lan) {
-        Ok(sockets) => sockets,
+    let air = match open(lan) {
+        Ok(air) => air,
         Err(error) => return complain(node, &error.to_string()),
     };
     node.status("📡", &format!("Looking for others on the local network (UDP port {})", lan.port));
-    let air = Arc::new(Air { v4, v6 });
-    let tokens = Arc::new(Mutex::new(Tokens::new(BURST, PER_SECOND)));
-    let near = Near::of(lan.host);
-    for is_v6 in [false, true] {
-        let (node, air, tokens) = (Arc::clone(node), Arc::clone(&air), Arc::clone(&tokens));
-        thread::spawn(move || {
-            if let Some(socket) = if is_v6 { &air.v6 } else { &air.v4 } {
-                hear(&node, socket, near, &tokens);
-            }
-        });
+    let (tokens, near) = (Arc::new(Mutex::new(Tokens::new(BURST, PER_SECOND))), Near::of(lan.host));
+    for socket in [&air.v4, &air.v6].into_iter().flatten() {
+        let (node, socket, tokens) = (Arc::clone(node), Arc::clone(socket), Arc::clone(&tokens));
+        thread::spawn(move || hear(&node, &socket, near, &tokens));
     }
     let node = Arc::clone(node);
     thread::spawn(move || announce(&node, &air, lan));
@@ -76,16 +70,16 @@ fn complain(node: &Node, reason: &str) {
 }
 
 /// Several nodes of one machine share the port. An error when neither kind of address works.
-fn open(lan: Lan) -> io::Result<(Option<UdpSocket>, Option<UdpSocket>)> {
-    let v4 = || bind(Domain::IPV4, SocketAddr::from((Ipv4Addr::UNSPECIFIED, lan.port)));
-    let v6 = || bind(Domain::IPV6, SocketAddr::from((Ipv6Addr::UNSPECIFIED, lan.port)));
+fn open(lan: Lan) -> io::Result<Air> {
+    let v4 = || bind(Domain::IPV4, SocketAddr::from((Ipv4Addr::UNSPECIFIED, lan.port))).map(Arc::new);
+    let v6 = || bind(Domain::IPV6, SocketAddr::from((Ipv6Addr::UNSPECIFIED, lan.port))).map(Arc::new);
     match lan.host {
-        Some(IpAddr::V6(_)) => Ok((None, Some(v6()?))),
-        Some(IpAddr::V4(_)) => Ok((Some(v4()?), None)),
-        None if lan.broadcast.is_some() => Ok((Some(v4()?), None)),
+        Some(IpAddr::V6(_)) => Ok(Air { v4: None, v6: Some(v6()?) }),
+        Some(IpAddr::V4(_)) => Ok(Air { v4: Some(v4()?), v6: None }),
+        None if lan.broadcast.is_some() => Ok(Air { v4: Some(v4()?), v6: None }),
         None => match (v4(), v6()) {
             (Err(error), Err(_)) => Err(error),
-            (v4, v6) => Ok((v4.ok(), v6.ok())),
+            (v4, v6) => Ok(Air { v4: v4.ok(), v6: v6.ok() }),
         },
     }
 }
@@ -205,11 +199,16 @@ fn hear(node: &Node, socket: &UdpSocket, near: Near, tokens: &Mutex<Tokens>) {
         let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
         let Some(heard) = buffer.get(..length).and_then(Announcement::parse) else { continue };
         let known = heard.id == node.id || lock(&node.mesh).get(heard.id).is_some();
-        if known || heard.room != node.room || !near.contains(from.ip()) || !lock(tokens).take(Instant::now()) {
-            continue;
-        }
         let mut address = from;
         address.set_port(heard.port);
+        let is_news = lock(&node.dials).is_news(address, Instant::now());
+        if known || heard.room != node.room || !near.contains(from.ip()) || !is_news {
+            continue;
+        }
+        // Taken last, so that an announcement that is repeated uses nothing up.
+        if !lock(tokens).take(Instant::now()) {
+            continue;
+        }
         if node.learn(address, None) {
             // Best effort: when it cannot be dialled from here, it may dial us.
             let _ = socket.send_to(answer.as_bytes(), from);

@@ -23,6 +23,8 @@ struct Shared {
     line: Line,
     outbox: Outbox,
     stalled: AtomicBool,
+    /// All that came on it was taken in.
+    is_over: AtomicBool,
 }
 
 enum Line {
@@ -47,7 +49,12 @@ impl Link {
     }
 
     fn new(line: Line) -> Self {
-        Self(Arc::new(Shared { line, outbox: Outbox::default(), stalled: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            line,
+            outbox: Outbox::default(),
+            stalled: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+        }))
     }
 
     pub(super) fn socket(&self) -> &Socket {
@@ -81,7 +88,7 @@ impl Link {
         }
     }
 
-    /// Hands a line to the writer; may wait as long as [`PATIENCE`] for room.
+    /// Hands a line to the writer; waits for room until there was none for as long as [`PATIENCE`].
     pub(super) fn send(&self, line: &[u8]) {
         self.send_by(line, Instant::now() + PATIENCE);
     }
@@ -100,6 +107,20 @@ impl Link {
     pub(super) fn give_up(&self) {
         self.0.outbox.close(b"");
         self.socket().shut();
+    }
+
+    /// Nothing that came on it will be shown any more.
+    pub(super) fn end(&self) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::Relaxed)
+    }
+
+    /// How much is still to be sent, in bytes.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.outbox.waiting()
     }
 
     /// Whether it was given up because the other side stopped reading.

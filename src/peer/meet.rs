@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::converse::converse;
-use super::dials::can_be_told;
+use super::dials::common;
 use super::guest;
 use super::link::{Link, PATIENCE};
 use super::mesh::{Member, NotTaken};
@@ -95,7 +95,11 @@ pub(super) fn introduce(node: &Node, socket: &Socket, longest: usize) -> Result<
         match greeting.next_said() {
             Some(Said::Asked) => break,
             Some(Said::ChatRefused(reason)) => return Err(NotMet::Refused(reason)),
-            Some(_) => return Err(NotMet::Refused("that is no node".to_owned())),
+            Some(_) => {
+                return Err(NotMet::Refused(
+                    "that is no chat-peer; for a chat-server there is chat-client, for a tracker --tracker".to_owned(),
+                ));
+            }
             None => greeting.received(&read(socket, deadline)?),
         }
     }
@@ -109,7 +113,9 @@ fn not_met(answer: &[u8]) -> NotMet {
     match chat_refused(answer) {
         Some(reason) if reason == ALREADY_CONNECTED.as_bytes() => NotMet::Connected,
         Some(reason) => NotMet::Refused(printable(reason).into_owned()),
-        None => NotMet::Refused("that is no node".to_owned()),
+        None => NotMet::Refused(
+            "that is no chat-peer; for a chat-server there is chat-client, for a tracker --tracker".to_owned(),
+        ),
     }
 }
 
@@ -148,7 +154,7 @@ fn join(node: &Node, link: Link, remote: Hello, mut lines: Lines, address: Socke
         }
     }
     let since = SystemTime::now().checked_sub(Duration::from_secs(remote.age)).unwrap_or(UNIX_EPOCH);
-    let member = Member { name: remote.name, address, since, met: SystemTime::now(), link: link.clone() };
+    let mut replaced = None;
     let adopted = {
         let mut mesh = lock(&node.mesh);
         let old = mesh.get(remote.id).filter(|old| old.address.ip() == address.ip()).map(|old| old.link.clone());
@@ -157,7 +163,9 @@ fn join(node: &Node, link: Link, remote: Hello, mut lines: Lines, address: Socke
             // so from elsewhere it is believed only when the old connection has ended.
             old.give_up();
             mesh.remove(remote.id, &old);
+            replaced = Some(old);
         }
+        let member = Member { name: remote.name, address, since, met: SystemTime::now(), link: link.clone() };
         // Under the lock: who leaves says so to all members, and has none after that.
         if node.leave.is_set() { Err(NotTaken::Leaving) } else { mesh.adopt(remote.id, member) }
     };
@@ -178,11 +186,11 @@ fn join(node: &Node, link: Link, remote: Hello, mut lines: Lines, address: Socke
     };
     link.settle();
     for (id, Member { address: other, name, .. }) in others {
-        if can_be_told(other, address.ip()) {
+        if let Some(other) = common(other, address.ip()) {
             link.send(&PeerLine::Know(id, other, name).to_bytes());
         }
     }
-    converse(node, remote.id, &link, &mut lines);
+    converse(node, remote.id, &link, replaced.as_ref(), &mut lines);
     Ok(())
 }
 
@@ -192,18 +200,20 @@ pub(super) fn dial(node: &Node, address: SocketAddr) {
     match connected.map_err(NotMet::from).and_then(|socket| dialled(node, socket, false)) {
         // When it was lost, it is due again already.
         Ok(()) => {}
-        Err(NotMet::Connected | NotMet::Refused(_)) => lock(&node.dials).rest(address),
-        Err(NotMet::Failed(reason)) => {
+        Err(NotMet::Connected) if lock(&node.mesh).is_connected_at(address) => lock(&node.dials).rest(address),
+        // Known by another address, perhaps; or it has not noticed yet that an old connection is gone.
+        Err(NotMet::Connected) => drop(lock(&node.dials).failed(address, chance(), Instant::now())),
+        Err(NotMet::Refused(reason) | NotMet::Failed(reason)) => {
             let first = lock(&node.dials).failed(address, chance(), Instant::now());
             if let Some(name) = first
                 && lock(&node.complaints).take(Instant::now())
             {
-                node.status("⚠️", &format!("Cannot reach {name} at {address}: {reason}; trying again"));
+                node.status("⚠️", &format!("Cannot reach {name} at {address}: {reason} (trying again)"));
             }
-            // It may be due earlier than what the dialler waits for.
-            node.learned.notify_all();
         }
     }
+    // There is room to dial another now.
+    node.learned.notify_all();
 }
 
 #[cfg(test)]
@@ -267,7 +277,7 @@ mod tests {
         fn drop(&mut self) {
             for node in self.0 {
                 node.leave.trigger();
-                leave_all(node, LIMIT);
+                leave_all(node, false);
             }
         }
     }

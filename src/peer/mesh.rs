@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::nickname::Nickname;
 use crate::protocol::Id;
-use crate::protocol::peer::HISTORY;
+use crate::protocol::peer::{HISTORY, HISTORY_BYTES};
 
 /// The most members a conversation has beside ourselves: each costs two threads and a connection.
 pub(super) const MEMBERS: usize = 128;
@@ -54,8 +54,8 @@ pub(super) struct Mesh<Link> {
     arrivals: usize,
     guests: Vec<(Nickname, Link)>,
     history: VecDeque<Message>,
-    /// The member whose history we have asked for.
-    pub(super) asked: Option<Id>,
+    /// The member whose history we have asked for, and how much of it we have heard: messages and bytes.
+    asked: Option<(Id, usize, usize)>,
 }
 
 impl<Link: Clone + PartialEq> Mesh<Link> {
@@ -135,8 +135,11 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
 
     /// What a member is called: its name, with its address, and its port, as far as needed to tell it from others. A name that
     /// looks like another's label never stands alone.
-    pub(super) fn label(&self, id: Id) -> String {
-        let Some(Member { name, address, .. }) = self.members.get(&id) else { return self.name.to_string() };
+    pub(super) fn label(&self, id: Id) -> Option<String> {
+        self.members.get(&id).map(|member| self.label_of(id, member))
+    }
+
+    fn label_of(&self, id: Id, Member { name, address, .. }: &Member<Link>) -> String {
         let others = self.members.iter().filter(|(other, _)| **other != id).map(|(_, member)| member);
         let same: Vec<_> = others.filter(|other| other.name.is_like(name)).collect();
         if name.to_string().contains('@') || same.iter().any(|other| other.address.ip() == address.ip()) {
@@ -148,23 +151,49 @@ impl<Link: Clone + PartialEq> Mesh<Link> {
         }
     }
 
-    /// The connections with those who are called so: a label is one member's, a name may be several members' or a guest's.
+    /// The members with their labels, who has been there longest first.
+    pub(super) fn by_age(&self) -> Vec<(String, &Member<Link>)> {
+        let mut members: Vec<_> = self.members().map(|(id, member)| (self.label_of(id, member), member)).collect();
+        members.sort_by_key(|(_, member)| member.since);
+        members
+    }
+
+    /// The connections with those who are called so: a label is one member's; a name, or a name with an address, may be
+    /// several members', and a name a guest's.
     pub(super) fn find(&self, called: &str) -> Vec<(String, Link)> {
-        let members = || self.members().map(|(id, member)| (self.label(id), member));
-        if let Some((label, member)) = members().find(|(label, _)| label == called) {
-            return vec![(label, member.link.clone())];
+        let members = self.by_age();
+        if let Some((label, member)) = members.iter().find(|(label, _)| label == called) {
+            return vec![(label.clone(), member.link.clone())];
         }
-        let Ok(name) = called.parse::<Nickname>() else { return Vec::new() };
-        let members = members().filter(|(_, member)| member.name.is_like(&name));
+        let is_called = |name: &Nickname| called.parse().is_ok_and(|called| name.is_like(&called));
+        let is_it = |member: &Member<Link>| {
+            is_called(&member.name) || format!("{}@{}", member.name, member.address.ip()) == called
+        };
+        let members = members.into_iter().filter(|(_, member)| is_it(member));
+        let guests = self.guests.iter().filter(|(name, _)| is_called(name));
         let members = members.map(|(label, member)| (label, member.link.clone()));
-        let guests = self.guests.iter().filter(|(other, _)| other.is_like(&name));
         members.chain(guests.map(|(name, link)| (name.to_string(), link.clone()))).collect()
     }
 
-    /// The member who has been there longest, when that is longer than `than`.
-    pub(super) fn oldest(&self, than: SystemTime) -> Option<Id> {
+    /// Asks the member who has been there longest for its history, when that is longer than `than`.
+    pub(super) fn ask_oldest(&mut self, than: SystemTime) -> Option<(String, Link)> {
         let older = self.members().filter(|(_, member)| member.since < than);
-        older.min_by_key(|(_, member)| member.since).map(|(id, _)| id)
+        let (id, member) = older.min_by_key(|(_, member)| member.since)?;
+        let asked = (self.label_of(id, member), member.link.clone());
+        self.asked = Some((id, 0, 0));
+        Some(asked)
+    }
+
+    /// Whether the member may tell one message of so many bytes: only who was asked, and no more than it was asked for.
+    pub(super) fn may_tell(&mut self, id: Id, bytes: usize) -> bool {
+        let Some((_, messages, told)) = self.asked.as_mut().filter(|(asked, ..)| *asked == id) else { return false };
+        (*messages, *told) = (*messages + 1, *told + bytes);
+        *messages <= HISTORY && *told <= HISTORY_BYTES
+    }
+
+    /// The member has told everything: how many messages that was, when it was asked.
+    pub(super) fn told_all(&mut self, id: Id) -> Option<usize> {
+        self.asked.take_if(|(asked, ..)| *asked == id).map(|(_, messages, _)| messages.min(HISTORY))
     }
 
     pub(super) fn remember(&mut self, message: Message) {
@@ -217,7 +246,7 @@ mod tests {
             (6, "ALICE", "10.0.0.5:1"),
             (7, "dave@10.0.0.4:1", "10.0.0.6:1"),
         ]);
-        let labels: Vec<_> = (1..=7).map(|id| mesh.label(Id(id))).collect();
+        let labels: Vec<_> = (1..=7).filter_map(|id| mesh.label(Id(id))).collect();
         let expected = [
             "bob",
             "carol@10.0.0.2",
@@ -230,6 +259,8 @@ mod tests {
         assert_eq!(labels, expected);
         assert_eq!(mesh.find("dave@10.0.0.4:2"), [("dave@10.0.0.4:2".to_owned(), 4)]);
         assert_eq!(mesh.find("carol").len(), 2);
+        assert_eq!(mesh.find("dave@10.0.0.4").len(), 2);
+        assert_eq!(mesh.label(Id(9)), None);
     }
 
     #[test]
@@ -245,9 +276,13 @@ mod tests {
 
     #[test]
     fn the_oldest_member_is_asked_when_it_is_older_than_oneself() {
-        let mesh = mesh(&[(1, "bob", "10.0.0.1:1"), (2, "carol", "10.0.0.2:1")]);
+        let mut mesh = mesh(&[(1, "bob", "10.0.0.1:1"), (2, "carol", "10.0.0.2:1")]);
         let at = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-        assert_eq!(mesh.oldest(at(5)), Some(Id(1)));
-        assert!(mesh.oldest(at(0)).is_none());
+        assert!(mesh.ask_oldest(at(0)).is_none());
+        assert!(!mesh.may_tell(Id(1), 1), "nobody was asked");
+        assert_eq!(mesh.ask_oldest(at(5)), Some(("bob".to_owned(), 0)));
+        assert!(mesh.may_tell(Id(1), HISTORY_BYTES));
+        assert!(!mesh.may_tell(Id(2), 1), "another was asked");
+        assert!(!mesh.may_tell(Id(1), 1), "that is too much");
     }
 }

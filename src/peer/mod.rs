@@ -30,16 +30,16 @@ mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use log::Level;
 
 pub use lan::Lan;
 use link::{Link, PATIENCE};
-use mesh::{GUESTS, MEMBERS, Mesh};
-use node::Node;
+use mesh::{GUESTS, MEMBERS};
+use node::{Node, chance};
 
 use crate::net;
 use crate::nickname::Nickname;
@@ -47,7 +47,7 @@ use crate::pool::Pool;
 use crate::protocol::PeerLine;
 use crate::reception::{Client, Reception, Voice};
 use crate::stop::{self, Stop};
-use crate::sync::lock;
+use crate::sync::{lock, wait_while};
 use crate::terminal::{self, Keyboard};
 
 /// What the log lines of a node are filed under.
@@ -55,7 +55,7 @@ pub const LOG_TARGET: &str = "chat_peer";
 
 /// Connections at once that have not said yet who they are.
 const HANDSHAKES: usize = 64;
-/// Addresses that are dialled at once, beside those that answered.
+/// Addresses that are dialled at once, beside those that have become members; more are not due (see `dials`).
 const DIALS: usize = 16;
 /// How long leaving may take when a person wants to go; a script's words get [`PATIENCE`].
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -73,7 +73,7 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (host, port) = text.rsplit_once(':').ok_or("it needs a port: HOST:PORT")?;
+        let (host, port) = text.rsplit_once(':').ok_or("it is no HOST:PORT, such as 0.0.0.0:9000")?;
         if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
             return Err("it needs a host, an IPv6 address in brackets: HOST:PORT".to_owned());
         }
@@ -111,6 +111,9 @@ pub struct Settings {
 pub fn run(settings: Settings) -> io::Result<()> {
     let (listeners, port) = listen(settings.listen.as_ref(), settings.host)?;
     let (keyboard, screen) = terminal::open()?;
+    if settings.wait.is_some() && screen.is_terminal() {
+        return Err(io::Error::other("--wait is for scripts, and standard input is a terminal: leave it out"));
+    }
     let (leave, signalled, closing) = (Stop::default(), Stop::default(), screen.clone());
     let (leaving, interrupted) = (leave.clone(), signalled.clone());
     let on_first = move || {
@@ -129,7 +132,11 @@ pub fn run(settings: Settings) -> io::Result<()> {
     let voice = Voice { target: LOG_TARGET, level: Level::Debug, client: "Connection" };
     let serve = move |client: &Arc<Client>| meet::accepted(&welcoming, client);
     let receiving = Reception::new(voice, MEMBERS + GUESTS + HANDSHAKES, PATIENCE, &reception, serve);
-    let receiving = thread::spawn(move || receiving.run(&listeners));
+    let (received, all_received) = mpsc::channel();
+    thread::spawn(move || {
+        receiving.run(&listeners);
+        received.send(())
+    });
     for Place { host, port } in settings.connect {
         retry::connect(&node, host, port);
     }
@@ -147,12 +154,15 @@ pub fn run(settings: Settings) -> io::Result<()> {
 
     node.leave.wait();
     let hurry = signalled.is_set() || node.screen.is_terminal();
-    leave_all(&node, if hurry { FAREWELL } else { PATIENCE });
+    let behind = leave_all(&node, hurry);
     node.screen.close();
     reception.trigger();
-    // Its workers have caught and logged their own panics.
-    let _ = receiving.join();
-    Ok(())
+    // A worker whose words nobody takes from our standard output stays behind.
+    let _ = all_received.recv_timeout(FAREWELL);
+    if behind.is_empty() || hurry {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("not everything was delivered to {}", behind.join(", "))))
 }
 
 /// The place that was given, or a free port: of the interface that was given, or of every address of both kinds.
@@ -170,9 +180,8 @@ fn dial(node: &Arc<Node>) {
     let pool = Pool::new("dial", MEMBERS + DIALS);
     while let Some(address) = node.next_dial() {
         let dialling = Arc::clone(node);
-        // Whoever does not answer gives its worker back before this patience ends.
         if pool.execute(move || meet::dial(&dialling, address), PATIENCE).is_err() {
-            lock(&node.dials).rest(address);
+            lock(&node.dials).failed(address, chance(), Instant::now());
         }
     }
 }
@@ -184,8 +193,9 @@ fn type_and_leave(node: &Node, mut keyboard: Keyboard, wait: usize) {
     node.leave.trigger();
 }
 
-/// Tells all members, and waits until they have heard everything, for at most `limit`.
-fn leave_all(node: &Node, limit: Duration) {
+/// Tells all members, and waits until they have heard everything: in a hurry for a moment, otherwise as long as there is
+/// progress. Returns who has not heard everything.
+fn leave_all(node: &Node, hurry: bool) -> Vec<String> {
     node.wake();
     let (members, guests): (Vec<_>, Vec<_>) = {
         let mesh = lock(&node.mesh);
@@ -195,7 +205,16 @@ fn leave_all(node: &Node, limit: Duration) {
     members.iter().for_each(|link| link.finish(&PeerLine::Bye.to_bytes()));
     guests.iter().for_each(|link| link.finish(b""));
     // A member closes when it has heard the last word.
-    let somebody = |mesh: &mut Mesh<Link>| mesh.members().next().is_some();
-    drop(node.changed.wait_timeout_while(lock(&node.mesh), limit, somebody));
+    let mut before = usize::MAX;
+    loop {
+        let limit = if hurry { FAREWELL } else { PATIENCE };
+        drop(wait_while(&node.changed, lock(&node.mesh), limit, |mesh| mesh.members().next().is_some()));
+        let waiting = members.iter().map(Link::waiting).sum();
+        if hurry || waiting >= before {
+            break;
+        }
+        before = waiting;
+    }
     guests.iter().for_each(|link| link.drain(FAREWELL));
+    lock(&node.mesh).by_age().into_iter().map(|(label, _)| label).collect()
 }

@@ -11,11 +11,15 @@ use super::mesh::{Mesh, Message};
 use super::tokens::Tokens;
 use crate::logging::local_time;
 use crate::nickname::Nickname;
-use crate::protocol::{Hello, Id, PeerLine};
+use crate::protocol::{Hello, Id, Lines, MESSAGE_PIECE, PeerLine};
 use crate::stop::Stop;
 use crate::sync::{FOREVER, lock, wait_while};
 use crate::terminal::Screen;
 use crate::text::printable;
+
+/// How often we say at once, and each second in the long run, that somebody cannot be reached: others decide how often that is.
+const COMPLAINTS: f64 = 16.0;
+const COMPLAINTS_PER_SECOND: f64 = 0.1;
 
 /// A node.
 pub(super) struct Node {
@@ -36,6 +40,14 @@ pub(super) struct Node {
     pub(super) learned: Condvar,
     /// How often we may say that somebody cannot be reached: others decide whom we are told of.
     pub(super) complaints: Mutex<Tokens>,
+}
+
+/// A text in messages that are short enough: bytes that were not UTF-8 have become three each when they were typed.
+pub(super) fn pieces(text: &str) -> Vec<Vec<u8>> {
+    let mut lines = Lines::new(MESSAGE_PIECE);
+    lines.push(text.as_bytes());
+    lines.push(b"\n");
+    std::iter::from_fn(|| lines.next_line().map(|piece| piece.text.to_vec())).collect()
 }
 
 /// A number that nobody can foresee, from the keys the standard library draws for its hash tables.
@@ -62,7 +74,7 @@ impl Node {
             changed: Condvar::new(),
             dials: Mutex::default(),
             learned: Condvar::new(),
-            complaints: Mutex::new(Tokens::new(16.0, 0.1)),
+            complaints: Mutex::new(Tokens::new(COMPLAINTS, COMPLAINTS_PER_SECOND)),
             name,
         }
     }
@@ -101,30 +113,29 @@ impl Node {
     }
 
     /// Somebody has said something to everybody: it is remembered, and our guests hear it, but not the one who said it.
-    pub(super) fn heard(&self, who: &str, text: &[u8], from: Option<&Link>) {
+    /// Returns who was a member then: whoever comes later finds it in the history.
+    pub(super) fn heard(&self, who: &str, text: &[u8], from: Option<&Link>) -> Vec<Link> {
         let text = [who.as_bytes(), b": ", text].concat();
-        let guests: Vec<_> = {
+        let (guests, members): (Vec<_>, _) = {
             let mut mesh = lock(&self.mesh);
             mesh.remember(Message { at: SystemTime::now(), text: text.clone() });
-            mesh.guests().iter().map(|(_, link)| link.clone()).filter(|link| Some(link) != from).collect()
+            let guests = mesh.guests().iter().map(|(_, link)| link.clone()).filter(|link| Some(link) != from);
+            (guests.collect(), mesh.members().map(|(_, member)| member.link.clone()).collect())
         };
         if !guests.is_empty() {
             // Nothing else cleans the text on its way to their terminals. Nobody waits for a guest that does not read.
             let line = format!("{}\n", printable(&text));
             guests.iter().for_each(|link| link.send_by(line.as_bytes(), Instant::now()));
         }
-    }
-
-    /// Sends a line to every member.
-    pub(super) fn send_all(&self, line: &PeerLine) {
-        let links: Vec<_> = lock(&self.mesh).members().map(|(_, member)| member.link.clone()).collect();
-        send_to_all(&links, &line.to_bytes());
+        members
     }
 
     /// Our user says something to everybody. Returns whether anybody is there to hear it.
     pub(super) fn say(&self, text: &str) -> bool {
-        self.heard(&self.name.to_string(), text.as_bytes(), None);
-        self.send_all(&PeerLine::Say(text.into()));
+        for piece in pieces(text) {
+            let members = self.heard(&self.name.to_string(), &piece, None);
+            send_to_all(&members, &PeerLine::Say(piece).to_bytes());
+        }
         lock(&self.mesh).len() > 0
     }
 
@@ -142,7 +153,9 @@ impl Node {
             return false;
         }
         let dials = lock(&self.dials).learn(address, told, Instant::now());
-        self.learned.notify_all();
+        if dials {
+            self.learned.notify_all();
+        }
         dials
     }
 

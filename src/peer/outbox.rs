@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sync::lock;
 
@@ -24,6 +24,8 @@ struct State {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
     closed: bool,
+    /// Since when it has been full, and never half empty again.
+    full: Option<Instant>,
 }
 
 /// What the writer does next.
@@ -34,14 +36,21 @@ pub(super) enum Next {
 }
 
 impl Outbox {
-    /// Puts a line in. When the box is full, waits up to `patience` for room; `false` when there is none.
+    /// Puts a line in. When the box is full, waits for room until it has been full for as long as `patience`; `false` when there
+    /// is none.
     /// A closed box takes everything, and throws it away.
     pub(super) fn put(&self, line: &[u8], patience: Duration) -> bool {
         let full = |state: &mut State| !state.closed && state.bytes > 0 && state.bytes + line.len() > ROOM;
-        let waited = self.changed.wait_timeout_while(lock(&self.state), patience, full);
-        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            return false;
+        let mut state = lock(&self.state);
+        if full(&mut state) {
+            let since = *state.full.get_or_insert_with(Instant::now);
+            let left = patience.saturating_sub(since.elapsed());
+            let waited = self.changed.wait_timeout_while(state, left, full);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            if timeout.timed_out() {
+                return false;
+            }
+            state = guard;
         }
         if !state.closed {
             state.bytes += line.len();
@@ -77,6 +86,9 @@ impl Outbox {
             batch.extend_from_slice(&line);
         }
         state.bytes -= batch.len();
+        if state.bytes <= ROOM / 2 {
+            state.full = None;
+        }
         let closed = state.closed;
         drop(state);
         match (batch.is_empty(), closed) {
@@ -87,6 +99,11 @@ impl Outbox {
             (true, true) => Next::Closed,
             (true, false) => Next::Nothing,
         }
+    }
+
+    /// How much waits in the box, in bytes.
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.state).bytes
     }
 
     /// Waits until everything was taken out, for at most `limit`.

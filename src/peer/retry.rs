@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::dials::{can_be_told, delay};
+use super::dials::{STAY, common, delay};
 use super::meet::{NotMet, dialled, introduce};
 use super::node::{Node, chance};
+use super::tokens::Tokens;
 use crate::net::{self, Socket, is_timeout};
 use crate::protocol::{HANDSHAKE_LINE, Lines, PeerLine, TrackerLine};
 use crate::text::printable;
@@ -15,6 +16,10 @@ use crate::text::printable;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 /// A tracker from which nothing was heard for this long is gone: it answers each sign of life.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// Members that a tracker may name at once (a room of it has no more), and each second in the long run.
+const TOLD: f64 = 256.0;
+const TOLD_PER_SECOND: f64 = 10.0;
 
 /// What has gone wrong since we were there last.
 #[derive(Default)]
@@ -27,13 +32,11 @@ struct Trouble {
 pub(super) fn connect(node: &Arc<Node>, host: String, port: u16) {
     let place = net::place(&host, port);
     keep_trying(node, move |node, trouble| {
-        let socket = net::connect(&host, port).map_err(|error| format!("cannot connect to {place}: {error}"))?;
+        let socket = net::connect(&host, port).map_err(|error| format!("Cannot connect to {place}: {error}"))?;
         match dialled(node, socket, true) {
-            Ok(()) => *trouble = Trouble::default(),
-            Err(NotMet::Connected) => {}
-            Err(NotMet::Refused(reason) | NotMet::Failed(reason)) => {
-                return Err(format!("{place} will not have us: {reason}"));
-            }
+            Ok(()) | Err(NotMet::Connected) => trouble.reported = false,
+            Err(NotMet::Refused(reason)) => return Err(format!("{place} will not have us: {reason}")),
+            Err(NotMet::Failed(reason)) => return Err(format!("Cannot meet {place}: {reason}")),
         }
         Ok(())
     });
@@ -44,16 +47,16 @@ pub(super) fn track(node: &Arc<Node>, host: String, port: u16) {
     let place = net::place(&host, port);
     keep_trying(node, move |node, trouble| {
         let socket =
-            net::connect(&host, port).map_err(|error| format!("tracker: cannot connect to {place}: {error}"))?;
+            net::connect(&host, port).map_err(|error| format!("Cannot connect to the tracker {place}: {error}"))?;
         let joined = || {
             let again = if trouble.reported { " again" } else { "" };
             node.status("🧭", &format!("Found the tracker {place}{again}"));
-            *trouble = Trouble::default();
+            trouble.reported = false;
         };
         let end = introduce(node, &socket, HANDSHAKE_LINE).and_then(|lines| follow(node, &socket, lines, joined));
         match end {
             Err(NotMet::Refused(reason) | NotMet::Failed(reason)) => {
-                Err(format!("tracker {place}: {reason}; the chat goes on without it"))
+                Err(format!("Tracker {place}: {reason}; the chat goes on without it"))
             }
             Ok(()) | Err(NotMet::Connected) => Ok(()),
         }
@@ -67,12 +70,16 @@ fn keep_trying(node: &Arc<Node>, mut attempt: impl FnMut(&Node, &mut Trouble) ->
     thread::spawn(move || {
         let mut trouble = Trouble::default();
         while !node.leave.is_set() {
+            let begun = Instant::now();
             let outcome = attempt(&node, &mut trouble);
+            if begun.elapsed() >= STAY {
+                trouble.failures = 0;
+            }
             if let Err(reason) = outcome
                 && !std::mem::replace(&mut trouble.reported, true)
                 && !node.leave.is_set()
             {
-                node.status("⚠️", &format!("{reason}; trying again"));
+                node.status("⚠️", &format!("{reason} (trying again)"));
             }
             let _ = node.leave.wait_for(delay(trouble.failures, chance()));
             trouble.failures += 1;
@@ -83,19 +90,22 @@ fn keep_trying(node: &Arc<Node>, mut attempt: impl FnMut(&Node, &mut Trouble) ->
 /// Dials whom the tracker names, until it is gone. Calls `joined` when it has taken us in.
 fn follow(node: &Node, socket: &Socket, mut lines: Lines, joined: impl FnOnce()) -> Result<(), NotMet> {
     let there = socket.peer()?.ip();
-    let mut joined = Some(joined);
+    let (mut joined, mut tokens) = (Some(joined), Tokens::new(TOLD, TOLD_PER_SECOND));
     let mut buffer = [0; 16 * 1024];
     let (mut said, mut heard) = (Instant::now(), Instant::now());
     loop {
         while let Some(line) = lines.next_line() {
             match TrackerLine::parse(line.text) {
                 Some(TrackerLine::Member(id, address, name)) => {
-                    if can_be_told(address, there) {
+                    if let Some(address) = common(address, there)
+                        && tokens.take(Instant::now())
+                    {
                         node.told(id, address, name);
                     }
                 }
                 Some(TrackerLine::Ping) => joined.take().map_or((), |joined| joined()),
                 Some(TrackerLine::Refused(reason)) => return Err(NotMet::Refused(printable(&reason).into_owned())),
+                None if joined.is_some() => return Err(NotMet::Refused("that is no tracker".to_owned())),
                 // Who has left it may still talk with us: the connection between us says when that is over.
                 Some(TrackerLine::Gone(_)) | None => {}
             }

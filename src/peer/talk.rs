@@ -3,7 +3,8 @@
 use std::io;
 
 use super::converse::past;
-use super::node::Node;
+use super::link::Link;
+use super::node::{Node, pieces};
 use crate::protocol::PeerLine;
 use crate::sync::lock;
 use crate::terminal::{Keyboard, Typed};
@@ -12,7 +13,7 @@ const ASK_MESSAGE: &str = "👉 Your message: ";
 
 const HELP: &str = "/exit, /quit     leave (so do Ctrl+C, and Ctrl+D on an empty line)
 /members         who is here, and where
-/msg NAME text   say something to one member only
+/msg NAME text   say something to one member only; instead of the name, the number in /members will do
 /history         what was said since you came; asks the member who has been here longest for what was said before
 /help            show this
 //text           send a message that begins with /: /text
@@ -22,11 +23,14 @@ Anything else is sent to everybody when you press Enter.
 /// Sends what is typed until that ends. The first line waits until so many others are there.
 pub(super) fn talk(node: &Node, keyboard: &mut Keyboard, wait: usize) -> io::Result<()> {
     let is_terminal = node.screen.is_terminal();
-    let (mut waiting, mut alone) = (wait > 0, false);
+    let (mut waiting, mut alone, mut begins) = (wait > 0, false, true);
     loop {
-        let Typed::Line { text, .. } = keyboard.next_line(ASK_MESSAGE)? else { return Ok(()) };
-        let is_command = is_terminal && text.starts_with('/');
-        let message = match text.trim_end() {
+        let Typed::Line { text, ended } = keyboard.next_line(ASK_MESSAGE)? else { return Ok(()) };
+        // A piece of a longer line is no command, whatever it looks like.
+        let command = if begins && ended { text.trim_end() } else { "" };
+        begins = ended;
+        let is_command = is_terminal && command.starts_with('/');
+        let message = match command {
             "/exit" | "/quit" => return Ok(()),
             // `//text` stands for the message `/text`. Only a person gives commands: a script's lines go out as they are.
             escaped if is_command && escaped.starts_with("//") => text.get(1..).unwrap_or_default(),
@@ -44,7 +48,8 @@ pub(super) fn talk(node: &Node, keyboard: &mut Keyboard, wait: usize) -> io::Res
         }
         let was_alone = std::mem::replace(&mut alone, !node.say(message));
         if alone && !was_alone {
-            node.status("🤷", "Nobody else is here; who comes later can ask for what was said with /history");
+            let later = if is_terminal { "; who comes later can ask for what was said with /history" } else { "" };
+            node.status("🤷", &format!("Nobody else is here to hear this{later}"));
         }
     }
 }
@@ -65,7 +70,7 @@ fn obey(node: &Node, line: &str) {
 fn members(node: &Node) {
     let mut lines: Vec<_> = {
         let mesh = lock(&node.mesh);
-        let members = mesh.members().map(|(id, member)| format!("{} at {}", mesh.label(id), member.address));
+        let members = mesh.by_age().into_iter().map(|(label, member)| format!("{label} at {}", member.address));
         members.chain(mesh.guests().iter().map(|(name, _)| format!("{name}, your guest"))).collect()
     };
     lines.insert(0, format!("{} (you), port {}, room {}", node.name, node.port, node.room));
@@ -75,7 +80,7 @@ fn members(node: &Node) {
 
 fn whisper(node: &Node, rest: &str) {
     let (called, text) = rest.split_once(' ').unwrap_or((rest, ""));
-    let found = lock(&node.mesh).find(called);
+    let found = find(node, called);
     match found.as_slice() {
         _ if text.trim().is_empty() => node.show("Say it like this: /msg NAME text\n".as_bytes()),
         [] => node.show(format!("Nobody here is called {called}: not sent; /members lists who is here\n").as_bytes()),
@@ -84,7 +89,7 @@ fn whisper(node: &Node, rest: &str) {
             if is_guest {
                 link.send(format!("{} (to you): {text}\n", node.name).as_bytes());
             } else {
-                link.send(&PeerLine::To(text.into()).to_bytes());
+                pieces(text).into_iter().for_each(|piece| link.send(&PeerLine::To(piece).to_bytes()));
             }
             node.status("🔒", &format!("to {label} only"));
         }
@@ -95,13 +100,25 @@ fn whisper(node: &Node, rest: &str) {
     }
 }
 
+/// Those who are called so, or have this number in the list of members.
+fn find(node: &Node, called: &str) -> Vec<(String, Link)> {
+    let mesh = lock(&node.mesh);
+    let found = mesh.find(called);
+    match called.parse::<usize>() {
+        Ok(number @ 2..) if found.is_empty() => {
+            let members = mesh.by_age().into_iter().map(|(label, member)| (label, member.link.clone()));
+            let guests = mesh.guests().iter().map(|(name, link)| (name.to_string(), link.clone()));
+            members.chain(guests).nth(number - 2).into_iter().collect()
+        }
+        _ => found,
+    }
+}
+
 fn history(node: &Node) {
     let (lines, asked) = {
         let mut mesh = lock(&node.mesh);
         let lines: Vec<_> = mesh.history().flat_map(|message| past("", message.at, &message.text)).collect();
-        mesh.asked = mesh.oldest(node.since);
-        let asked = mesh.asked.and_then(|id| Some((mesh.label(id), mesh.get(id)?.link.clone())));
-        (lines, asked)
+        (lines, mesh.ask_oldest(node.since))
     };
     node.show(if lines.is_empty() { "📜 Nothing was said since you came\n".as_bytes() } else { &lines });
     if let Some((label, link)) = asked {
