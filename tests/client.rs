@@ -4,7 +4,9 @@ mod support;
 
 use std::thread;
 
-use support::{Client, End, Plain, Server, assert_same_bytes, numbered_lines, write_in_chunks};
+use support::{
+    Client, End, LIMIT, Plain, Server, assert_same_bytes, eventually, numbered_lines, waits_for_a_pipe, write_in_chunks,
+};
 
 #[test]
 fn messages_go_from_stdin_to_the_companions_stdout() {
@@ -204,6 +206,23 @@ fn a_closed_stdout_ends_the_client_quietly() {
     assert_ne!(end, End::NotYet, "expected the companion to see the end");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_the_client_even_when_nobody_takes_what_it_shows() {
+    let server = Server::start();
+    let mut companion = Plain::waiting(server.port(), "Nick1");
+    let port = server.port().to_string();
+    let (mut script, unread) = Client::with_output_to(&["127.0.0.1", &port, "--nick", "ci"]);
+    companion.expect("Connected to ci\n");
+    // More than a pipe takes, and less than what the system holds under way.
+    companion.send("nobody reads this\n".repeat(10_000));
+    let stuck = eventually(LIMIT, || waits_for_a_pipe(script.id()));
+    assert!(stuck.is_some(), "expected it to wait for its output to be taken");
+    script.signal("TERM");
+    script.expect_exit(0);
+    drop(unread);
+}
+
 #[test]
 fn ten_thousand_lines_both_ways_at_once_arrive_complete_and_in_order() {
     let server = Server::start();
@@ -224,7 +243,7 @@ fn ten_thousand_lines_both_ways_at_once_arrive_complete_and_in_order() {
     assert_same_bytes(&nick2.output.whole(), numbered_lines("one", 10_000).as_bytes());
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_the_client_in_order() {
     for signal in ["INT", "TERM", "HUP"] {

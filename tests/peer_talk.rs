@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use support::{LIMIT, Peer, Plain, expect_numbered, free_port, numbered_lines, port_without_a_server};
+use support::{
+    LIMIT, Peer, Plain, eventually, expect_numbered, free_port, numbered_lines, port_without_a_server, waits_for_a_pipe,
+};
 
 /// What counts as at once, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -422,4 +424,40 @@ fn lines_of_several_scripts_are_never_mixed_within_a_line() {
         peer.send(&numbered_lines(name, 3_000));
     }
     expect_numbered(&alice.output, &["bob", "carol", "dave"], 3_000, LIMIT);
+}
+
+#[test]
+fn a_long_line_that_is_no_utf_8_arrives_and_what_follows_it() {
+    let alice = Peer::alone("alice");
+    let mut bob = Peer::dialling("bob", &[alice.port()], &[]);
+    let mut input = bob.take_input();
+    // Each of these bytes becomes a U+FFFD, three bytes long: more than one message can hold.
+    let bytes = [b"\xff".repeat(60_000).as_slice(), b"\nafter\n"].concat();
+    input.write_all(&bytes).expect("it takes lines");
+    alice.output.wait_for("bob: after");
+    assert_eq!(alice.output.text().matches('\u{fffd}').count(), 60_000);
+    drop(input);
+    bob.expect_exit(0);
+}
+
+#[test]
+fn a_piece_of_a_long_line_is_no_command() {
+    let alice = Peer::alone("alice");
+    let mut bob = Peer::dialling("bob", &[alice.port()], &[]);
+    bob.send(&format!("{}/exit\nafter\n", "x".repeat(64 * 1024)));
+    alice.output.wait_for("bob: /exit");
+    alice.output.wait_for("bob: after");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_node_even_when_nobody_takes_what_it_shows() {
+    let (mut alice, unread) = Peer::with_output_to(&["alice", "--listen", "127.0.0.1:0"]);
+    let mut bob = Peer::dialling("bob", &[alice.port()], &[]);
+    bob.send(&"nobody reads this\n".repeat(10_000));
+    let stuck = eventually(LIMIT, || waits_for_a_pipe(alice.id()));
+    assert!(stuck.is_some(), "expected it to wait for its output to be taken");
+    alice.signal("TERM");
+    alice.expect_exit(0);
+    drop(unread);
 }

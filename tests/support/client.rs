@@ -1,6 +1,6 @@
 //! The real `chat-client` between pipes, as a script would use it.
 
-use std::io::Write;
+use std::io::{PipeReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::server::{exit_code, run_to_the_end};
@@ -45,13 +45,17 @@ impl Client {
 
     /// A client whose output nobody reads: the other end of the pipe is closed.
     pub(crate) fn with_closed_output(arguments: &[&str]) -> Self {
-        Self::of_with_closed_output(PROGRAM, arguments)
+        Self::of_with_output_to(PROGRAM, arguments).0
     }
 
-    pub(super) fn of_with_closed_output(program: &str, arguments: &[&str]) -> Self {
+    /// A client whose output goes to this pipe: nobody reads it as long as the test does not, and it is closed with it.
+    pub(crate) fn with_output_to(arguments: &[&str]) -> (Self, PipeReader) {
+        Self::of_with_output_to(PROGRAM, arguments)
+    }
+
+    pub(super) fn of_with_output_to(program: &str, arguments: &[&str]) -> (Self, PipeReader) {
         let (reader, writer) = std::io::pipe().expect("a pipe");
-        drop(reader);
-        Self::start(program, arguments, Stdio::from(writer))
+        (Self::start(program, arguments, Stdio::from(writer)), reader)
     }
 
     fn start(program: &str, arguments: &[&str], output: Stdio) -> Self {
@@ -115,6 +119,10 @@ impl Client {
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
         super::signal(self.process.id(), name);
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

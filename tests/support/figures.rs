@@ -32,6 +32,15 @@ impl Figures {
     }
 }
 
+/// Whether a thread of the process waits for a pipe that takes nothing: proc(5), wchan.
+pub(crate) fn waits_for_a_pipe(process: u32) -> Option<()> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("wchan")).ok())
+        .any(|place| place.ends_with("pipe_write"))
+        .then_some(())
+}
+
 /// The keepalive timer of an established socket between two ports of loopback: the kernel shows timer 02 for it.
 ///
 /// `None` when there is no such socket, or its timer is another one at the moment.

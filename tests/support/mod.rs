@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use captured::Captured;
 pub(crate) use client::Client;
-pub(crate) use figures::{Figures, keepalive_is_armed};
+pub(crate) use figures::{Figures, keepalive_is_armed, waits_for_a_pipe};
 pub(crate) use library::InProcess;
 #[cfg(target_os = "linux")]
 pub(crate) use network::{Host, Resident, Switch, networks_can_be_made};

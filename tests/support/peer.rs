@@ -1,5 +1,6 @@
 //! The real `chat-peer`: between pipes or in a terminal; and a member played by the test.
 
+use std::io::PipeReader;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -67,12 +68,18 @@ impl Peer {
         Client::of(PROGRAM, arguments)
     }
 
-    /// One whose output nobody reads.
+    /// One whose output nobody reads: the pipe is closed.
     #[track_caller]
     pub(crate) fn with_closed_output(arguments: &[&str]) -> Self {
-        let client = Client::of_with_closed_output(PROGRAM, arguments);
+        Self::with_output_to(arguments).0
+    }
+
+    /// One whose output goes to this pipe: nobody reads it as long as the test does not, and it is closed with it.
+    #[track_caller]
+    pub(crate) fn with_output_to(arguments: &[&str]) -> (Self, PipeReader) {
+        let (client, reader) = Client::of_with_output_to(PROGRAM, arguments);
         let port = port_in(&client.errors.wait_for_line(1, "reachable at port "));
-        Self { client, port }
+        (Self { client, port }, reader)
     }
 
     /// The program run to its end without input: exit code, stderr, stdout.
