@@ -1,9 +1,9 @@
 //! One orderly stop for Ctrl+C, SIGTERM, SIGHUP and errors.
 
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
-use std::{process, thread};
 
 use crate::sync::{FOREVER, lock, wait_while};
 
@@ -43,33 +43,24 @@ impl Stop {
 /// The exit code of a second Ctrl+C: 128 + SIGINT, as shells have it.
 pub const EXIT_INTERRUPTED: i32 = 130;
 
-/// How long the last thing that is done may take, when somebody is in a hurry: the terminal may take nothing any more.
-const LAST: Duration = Duration::from_millis(500);
-
 /// Calls `first` at the first Ctrl+C, SIGTERM or SIGHUP; the second ends the process at once with [`EXIT_INTERRUPTED`],
-/// after `last`, which gets half a second.
+/// after `last`.
 ///
 /// # Errors
 /// When the process has a handler for these signals already.
 #[expect(clippy::exit, reason = "a second Ctrl+C means: now, whatever still runs")]
 pub fn on_signal(
     mut first: impl FnMut() + Send + 'static,
-    last: impl FnOnce() + Send + 'static,
+    mut last: impl FnMut() + Send + 'static,
 ) -> Result<(), ctrlc::Error> {
-    let (mut is_first, mut last) = (true, Some(last));
+    let mut signals = 0;
     ctrlc::set_handler(move || {
-        if std::mem::take(&mut is_first) {
-            return first();
+        signals += 1;
+        if signals == 1 {
+            first();
+        } else {
+            last();
+            process::exit(EXIT_INTERRUPTED);
         }
-        let (done, wait) = mpsc::channel();
-        let last = last.take();
-        thread::spawn(move || {
-            if let Some(last) = last {
-                last();
-            }
-            done.send(())
-        });
-        let _ = wait.recv_timeout(LAST);
-        process::exit(EXIT_INTERRUPTED);
     })
 }

@@ -50,6 +50,8 @@ pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>
     thread::scope(|scope| {
         let mut presence = Presence { node, id, link, label, address, met: Instant::now(), left: false };
         lock(&node.dials).connected(address);
+        // There is room to dial another now.
+        node.learned.notify_all();
         let writer = thread::Builder::new().spawn_scoped(scope, || link.write(&PeerLine::Ping.to_bytes()));
         if writer.is_err() {
             return;
@@ -153,8 +155,8 @@ impl Presence<'_> {
             }
             PeerLine::History => {
                 // Two who ask each other must not wait for each other to read: what has no room now is not told.
-                if !link.try_send(&self.history()) {
-                    let _ = link.try_send(&PeerLine::ToldAll.to_bytes());
+                if !link.try_send(&self.history().into()) {
+                    let _ = link.try_send(&PeerLine::ToldAll.to_bytes().into());
                 }
             }
             PeerLine::Told(seconds, text) if lock(&node.mesh).may_tell(id, text.len()) => {
@@ -190,7 +192,6 @@ impl Drop for Presence<'_> {
         }
         let removed = {
             let mut mesh = lock(&node.mesh);
-            link.end();
             mesh.told_all(*id);
             mesh.remove(*id, link)
         };
@@ -200,17 +201,20 @@ impl Drop for Presence<'_> {
                 lock(&node.dials).lost(*address, name, met.elapsed(), chance(), Instant::now());
             }
             Some(_) => lock(&node.dials).rest(*address),
-            // Another connection has taken this one's place.
-            None => return,
+            // Another connection has taken this one's place, and waits until all that came on this one was shown.
+            None => {}
         }
         node.learned.notify_all();
-        if node.leave.is_set() {
-            return;
-        }
         match (*left, link.has_stalled()) {
+            _ if node.leave.is_set() => {}
             (true, _) => node.status("👋", &format!("{label} has left")),
             (false, true) => node.status("🐌", &format!("{label} stopped reading, and was disconnected")),
             (false, false) => node.status("💔", &format!("{label} is gone: connection lost")),
         }
+        {
+            let _mesh = lock(&node.mesh);
+            link.end();
+        }
+        node.changed.notify_all();
     }
 }

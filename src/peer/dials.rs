@@ -16,8 +16,10 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LAST_DELAY: Duration = Duration::from_secs(60);
 /// ... and is given up after so many: about six minutes.
 const TRIES: u32 = 10;
-/// So many are dialled at once.
+/// So many are dialled at once, ...
 const AT_ONCE: usize = 16;
+/// ... and so many of one host: those that a member made up do not keep others waiting.
+const OF_ONE_HOST: usize = 4;
 /// Who was lost after a shorter stay than this has failed once more.
 pub(super) const STAY: Duration = Duration::from_secs(60);
 
@@ -97,12 +99,15 @@ impl Dials {
 
     /// Takes an address that is due, or says when the next will be.
     pub(super) fn next(&mut self, now: Instant) -> Result<SocketAddr, Option<Instant>> {
-        if self.0.values().filter(|dial| dial.state == State::Dialling).count() >= AT_ONCE {
+        let dialling = self.0.iter().filter(|(_, dial)| dial.state == State::Dialling).map(|(address, _)| address.ip());
+        let dialling: Vec<_> = dialling.collect();
+        let is_busy = |host: IpAddr| dialling.iter().filter(|other| **other == host).count() >= OF_ONE_HOST;
+        if dialling.len() >= AT_ONCE {
             return Err(None);
         }
         let first = self.0.iter_mut().filter_map(|(address, dial)| match dial.state {
-            State::Due(due) => Some((due, address, dial)),
-            State::Dialling | State::Connected | State::Idle => None,
+            State::Due(due) if !is_busy(address.ip()) => Some((due, address, dial)),
+            _ => None,
         });
         match first.min_by_key(|(due, ..)| *due) {
             Some((due, address, dial)) if due <= now => {
@@ -236,10 +241,14 @@ mod tests {
     #[test]
     fn only_so_many_are_dialled_at_once_and_who_fails_makes_room() {
         let (mut dials, now) = (Dials::default(), Instant::now());
-        let learned = (0..2000).filter(|&number| dials.learn(address(number), told(), now)).count();
+        let host = |number: u16| SocketAddr::from(([10, 0, 1, u8::try_from(number / 8).unwrap()], number % 8 + 1));
+        let learned = (0..2000).filter(|&number| dials.learn(host(number), told(), now)).count();
         assert_eq!(learned, ADDRESSES);
         let dialling: Vec<_> = std::iter::from_fn(|| dials.next(now).ok()).collect();
         assert_eq!(dialling.len(), AT_ONCE);
+        for one in &dialling {
+            assert!(dialling.iter().filter(|other| other.ip() == one.ip()).count() <= OF_ONE_HOST);
+        }
         dials.failed(dialling[0], 1.0, now);
         assert!(dials.next(now).is_ok());
         assert!(dials.learn(SocketAddr::from(([10, 0, 0, 2], 1)), told(), now));

@@ -26,6 +26,9 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// The first announcements, by the time since the start.
 const FIRST: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 
+/// Who is heard by IPv6 gets this long to be met by IPv4.
+const AFTER_IPV4: Duration = Duration::from_millis(500);
+
 /// How many strangers a node dials, or answers, at once because of announcements, and how many more each second: a forged
 /// flood costs no more than this.
 const BURST: f64 = 32.0;
@@ -209,7 +212,9 @@ fn hear(node: &Node, socket: &UdpSocket, near: Near, tokens: &Mutex<Tokens>) {
         if !lock(tokens).take(Instant::now()) {
             continue;
         }
-        if node.learn(address, None) {
+        // People tell each other by IPv4 addresses where they can: these come first.
+        let later = if address.is_ipv6() { AFTER_IPV4 } else { Duration::ZERO };
+        if node.learn(address, None, Instant::now() + later) {
             // Best effort: when it cannot be dialled from here, it may dial us.
             let _ = socket.send_to(answer.as_bytes(), from);
         }

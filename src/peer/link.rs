@@ -76,12 +76,12 @@ impl Link {
     }
 
     /// Hands a line to the writer when there is room for it now.
-    pub(super) fn try_send(&self, line: &[u8]) -> bool {
+    pub(super) fn try_send(&self, line: &Arc<[u8]>) -> bool {
         self.0.outbox.put(line, Duration::ZERO)
     }
 
     /// Hands a line to the writer. Who has no room for it until `deadline` is given up.
-    pub(super) fn send_by(&self, line: &[u8], deadline: Instant) {
+    pub(super) fn send_by(&self, line: &Arc<[u8]>, deadline: Instant) {
         if !self.0.outbox.put(line, deadline.saturating_duration_since(Instant::now())) {
             self.0.stalled.store(true, Ordering::Relaxed);
             self.give_up();
@@ -90,7 +90,7 @@ impl Link {
 
     /// Hands a line to the writer; waits for room until there was none for as long as [`PATIENCE`].
     pub(super) fn send(&self, line: &[u8]) {
-        self.send_by(line, Instant::now() + PATIENCE);
+        self.send_by(&line.into(), Instant::now() + PATIENCE);
     }
 
     /// Sends what is in the box, and `last`, and then the end of the stream.
@@ -146,7 +146,7 @@ impl Link {
 
 /// Hands a line to several at once: who has room for it gets it now, and only then the others are waited for.
 pub(super) fn send_to_all(links: &[Link], line: &[u8]) {
-    let deadline = Instant::now() + PATIENCE;
-    let full: Vec<_> = links.iter().filter(|link| !link.try_send(line)).collect();
-    full.into_iter().for_each(|link| link.send_by(line, deadline));
+    let (line, deadline) = (line.into(), Instant::now() + PATIENCE);
+    let full: Vec<_> = links.iter().filter(|link| !link.try_send(&line)).collect();
+    full.into_iter().for_each(|link| link.send_by(&line, deadline));
 }

@@ -124,8 +124,8 @@ impl Node {
         };
         if !guests.is_empty() {
             // Nothing else cleans the text on its way to their terminals. Nobody waits for a guest that does not read.
-            let line = format!("{}\n", printable(&text));
-            guests.iter().for_each(|link| link.send_by(line.as_bytes(), Instant::now()));
+            let line = format!("{}\n", printable(&text)).into_bytes().into();
+            guests.iter().for_each(|link| link.send_by(&line, Instant::now()));
         }
         members
     }
@@ -142,17 +142,17 @@ impl Node {
     /// A member, or a tracker, says that somebody can be dialled at this address.
     pub(super) fn told(&self, id: Id, address: SocketAddr, name: Nickname) {
         if id != self.id && lock(&self.mesh).get(id).is_none() {
-            self.learn(address, Some(name));
+            self.learn(address, Some(name), Instant::now());
         }
     }
 
-    /// Learns of an address from an announcement, or (`told`) by name from a member or a tracker; it is dialled when that is
-    /// called for. Returns whether it is.
-    pub(super) fn learn(&self, address: SocketAddr, told: Option<Nickname>) -> bool {
+    /// Learns of an address from an announcement, or (`told`) by name from a member or a tracker; it is dialled, not before `due`,
+    /// when that is called for. Returns whether it is.
+    pub(super) fn learn(&self, address: SocketAddr, told: Option<Nickname>, due: Instant) -> bool {
         if lock(&self.mesh).is_connected_at(address) {
             return false;
         }
-        let dials = lock(&self.dials).learn(address, told, Instant::now());
+        let dials = lock(&self.dials).learn(address, told, due);
         if dials {
             self.learned.notify_all();
         }

@@ -1,7 +1,7 @@
 //! What is to be sent to one member: a bounded queue, so that a member who does not read delays nobody else.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::sync::lock;
@@ -21,7 +21,8 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: VecDeque<Vec<u8>>,
+    /// A line to many is held once.
+    lines: VecDeque<Arc<[u8]>>,
     bytes: usize,
     closed: bool,
     /// Since when it has been full, and never half empty again.
@@ -39,7 +40,7 @@ impl Outbox {
     /// Puts a line in. When the box is full, waits for room until it has been full for as long as `patience`; `false` when there
     /// is none.
     /// A closed box takes everything, and throws it away.
-    pub(super) fn put(&self, line: &[u8], patience: Duration) -> bool {
+    pub(super) fn put(&self, line: &Arc<[u8]>, patience: Duration) -> bool {
         let full = |state: &mut State| !state.closed && state.bytes > 0 && state.bytes + line.len() > ROOM;
         let mut state = lock(&self.state);
         if full(&mut state) {
@@ -54,7 +55,7 @@ impl Outbox {
         }
         if !state.closed {
             state.bytes += line.len();
-            state.lines.push_back(line.to_vec());
+            state.lines.push_back(Arc::clone(line));
             drop(state);
             self.changed.notify_all();
         }
@@ -68,7 +69,7 @@ impl Outbox {
             if !state.closed {
                 state.closed = true;
                 state.bytes += last.len();
-                state.lines.push_back(last.to_vec());
+                state.lines.push_back(last.into());
             }
         }
         self.changed.notify_all();
@@ -120,10 +121,10 @@ mod tests {
     fn lines_come_out_in_order_and_together() {
         let outbox = Outbox::default();
         for line in ["a\n", "b\n"] {
-            assert!(outbox.put(line.as_bytes(), Duration::ZERO));
+            assert!(outbox.put(&line.as_bytes().into(), Duration::ZERO));
         }
         outbox.close(b"c\n");
-        assert!(outbox.put(b"too late", Duration::ZERO));
+        assert!(outbox.put(&b"too late"[..].into(), Duration::ZERO));
         assert!(matches!(outbox.take(Duration::ZERO), Next::Send(lines) if lines == b"a\nb\nc\n"));
         assert!(matches!(outbox.take(Duration::ZERO), Next::Closed));
     }
@@ -131,9 +132,9 @@ mod tests {
     #[test]
     fn a_full_box_takes_nothing_until_there_is_room() {
         let outbox = Outbox::default();
-        assert!(outbox.put(&vec![b'x'; ROOM], Duration::ZERO));
-        assert!(!outbox.put(b"more", Duration::ZERO));
+        assert!(outbox.put(&vec![b'x'; ROOM].into(), Duration::ZERO));
+        assert!(!outbox.put(&b"more"[..].into(), Duration::ZERO));
         assert!(matches!(outbox.take(Duration::ZERO), Next::Send(_)));
-        assert!(outbox.put(b"more", Duration::ZERO));
+        assert!(outbox.put(&b"more"[..].into(), Duration::ZERO));
     }
 }

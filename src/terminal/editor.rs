@@ -156,10 +156,10 @@ impl super::Output for Gate {
     }
 
     fn close(&self) {
-        let mut state = lock(&self.state);
-        if state.is_unsettled() {
-            drop(wait_while(&self.changed, state, LAST_LOOK, State::is_unsettled));
+        let mut state = wait_while(&self.changed, lock(&self.state), LAST_LOOK, State::is_unsettled);
+        if matches!(state.stage, Stage::Editing | Stage::Between) {
             // The editor asks before it draws, and does not say when it has drawn: what follows must not be drawn over.
+            drop(state);
             thread::sleep(DRAWING);
             state = lock(&self.state);
         }

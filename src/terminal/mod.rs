@@ -9,11 +9,16 @@ mod simple;
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use crate::protocol::{Lines, MESSAGE_PIECE};
 use crate::text::sendable;
 use simple::Simple;
+
+/// How long a terminal may take to be left as it was found.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Opens standard input and output as what they are: a keyboard and a screen, or pipes.
 ///
@@ -160,7 +165,14 @@ impl Screen {
     }
 
     /// Leaves the terminal as it was found, also while a line is being typed. What is shown later appears at once.
+    /// Waits at most two seconds for a terminal that takes nothing.
     pub fn close(&self) {
-        self.output.close();
+        let output = Arc::clone(&self.output);
+        let (done, wait) = mpsc::channel();
+        thread::spawn(move || {
+            output.close();
+            done.send(())
+        });
+        let _ = wait.recv_timeout(CLOSING);
     }
 }

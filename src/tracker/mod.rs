@@ -31,7 +31,7 @@ const INTRODUCTION: Duration = Duration::from_secs(30);
 /// A member from whom nothing was heard for this long is gone: it would have sent a sign of life.
 const SILENCE: Duration = Duration::from_secs(60);
 /// A member that takes nothing of what it is told for this long is disconnected: others wait meanwhile.
-const STALLED: Duration = Duration::from_secs(1);
+const STALLED: Duration = Duration::from_millis(200);
 
 /// A tracker that listens.
 pub struct Tracker {
@@ -97,9 +97,9 @@ impl Member {
 
     fn tell(&self, words: &str) {
         let _told = lock(&self.told);
-        if self.client.socket.send(words.as_bytes()).is_err() {
+        if let Err(error) = self.client.socket.send(words.as_bytes()) {
             // Its own worker sees the end of the stream, and takes it off the list.
-            self.stalled.store(true, Ordering::Relaxed);
+            self.stalled.store(is_timeout(&error), Ordering::Relaxed);
             self.client.socket.shut();
         }
     }
