@@ -95,11 +95,7 @@ pub(super) fn introduce(node: &Node, socket: &Socket, longest: usize) -> Result<
         match greeting.next_said() {
             Some(Said::Asked) => break,
             Some(Said::ChatRefused(reason)) => return Err(NotMet::Refused(reason)),
-            Some(_) => {
-                return Err(NotMet::Refused(
-                    "that is no chat-peer; for a chat-server there is chat-client, for a tracker --tracker".to_owned(),
-                ));
-            }
+            Some(_) => return Err(NotMet::Refused("that is no chat-peer and no tracker".to_owned())),
             None => greeting.received(&read(socket, deadline)?),
         }
     }
