@@ -15,10 +15,11 @@
 //! | [`client`] | connects, asks for a nickname, runs the two threads |
 //! | [`terminal`] | keyboard and screen: line editing, pipes, foreign text made safe |
 //! | [`protocol`] | what travels on the wire, without input or output |
+//! | `reception` | takes connections for whoever serves them |
 //! | [`net`] | sockets the way we want them |
 //! | [`pool`] | a bounded thread pool |
 //! | [`stop`] | one orderly stop |
-//! | [`logging`] | log lines |
+//! | [`logging`], `limits` | log lines; the limit of open files |
 //! | [`nickname`], [`text`] | what a nickname may be, which characters may be shown |
 //!
 //! Arrows go one way: programs → server, client, peer, tracker → reception → protocol, net, pool, stop, terminal → nickname, text.

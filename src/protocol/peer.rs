@@ -6,13 +6,15 @@
 //! | step | from | bytes |
 //! |---|---|---|
 //! | 1 | listener | `Enter your nickname: ` (no LF) |
-//! | 2 | dialler | `/peer 1 ID PORT AGE ROOM NAME` LF, within 10 s |
-//! | 3 | listener | `/peer 1 ID PORT AGE ROOM NAME` LF, or `Chat refused: REASON` LF and close (another room, full, itself) |
-//! | 4 | the one with the smaller ID | `/adopt` LF, or `Chat refused: already connected` LF and close |
+//! | 2 | dialler | `/peer 1 ID PORT AGE ROOM NAME` LF, within 30 s |
+//! | 3 | listener | `/peer 1 ID PORT AGE ROOM NAME` LF, or `Chat refused: REASON` LF and close (another room, itself, leaving) |
+//! | 4 | the one with the smaller ID | `/adopt` LF, or `Chat refused: already connected` LF (or full) and close |
+//! | 5 | the other | nothing; but `Chat refused: REASON` LF, or `/bye` LF, and close when it is full, or about to leave |
 //!
 //! `1` is the version; `ID` 16 hexadecimal digits, chosen at random at each start; `PORT` the one it can be dialled at, 0 for
 //! none; `AGE` the seconds since it came; `ROOM` and `NAME` are nicknames. Only the peer with the smaller ID decides which
 //! connection of the two is the one, so two that dial each other end up with exactly one, and nothing is said on the other.
+//! Who is told `/adopt` by a member at the same host gives its old connection with that up. Each answer may take 10 s.
 //!
 //! From then on each sends lines; one that it does not know is passed over:
 //!
@@ -21,8 +23,8 @@
 //! | `/say TEXT` | to everybody in the room |
 //! | `/to TEXT` | to this member only |
 //! | `/guest NAME TEXT` | what a guest of the sender says to everybody |
-//! | `/know ID ADDRESS NAME` | a member the sender is connected with, and where it can be dialled |
-//! | `/history` | asks for what was said before |
+//! | `/know ID ADDRESS NAME` | a member the sender is connected with, and where it can be dialled; at most 128 are heard |
+//! | `/history` | asks for what was said before; answered three times, and then once in 10 s |
 //! | `/told SECONDS WHO: TEXT` | answers it: one message, said at this time since 1970 by `WHO`; at most [`HISTORY`] of them and [`HISTORY_BYTES`], all from before the two met |
 //! | `/told-all` | that was all |
 //! | `/ping` | nothing; sent after 15 s of silence. Whoever hears nothing for 45 s takes the other for lost |

@@ -5,7 +5,7 @@
 //! | tracker | `Enter your nickname: ` (no LF) | the greeting of every server of this house |
 //! | node | `/peer 1 ID PORT AGE ROOM NAME` | joins, as in [`super::PeerLine`]; the first line, within 30 s |
 //! | node | `/ping` | every 20 s. Whoever is silent for 60 s is off the list |
-//! | tracker | `/member ID ADDRESS NAME` | is in the room: those already there, then each that comes |
+//! | tracker | `/member ID ADDRESS NAME` | is in the room: those already there, then each that comes; 256 are heard, and then 10 a second |
 //! | tracker | `/gone ID` | has left the room |
 //! | tracker | `/ping` | ends the list of those already there, and answers each `/ping`. A tracker that is silent for 60 s is gone |
 //! | tracker | `Chat refused: REASON` | and closes: full, room full, too slow, busy, stopping |
