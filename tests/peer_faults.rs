@@ -448,3 +448,30 @@ fn a_tracker_that_is_killed_is_missed_once_and_welcomed_once_and_the_chat_goes_o
     }
     expect_numbered(&carol.output, &[], 0, LIMIT);
 }
+
+#[test]
+fn a_member_that_is_lost_is_dialled_again_where_it_said_it_can_be_and_one_that_left_is_not() {
+    for (last_word, dialled_again) in [("", true), ("/bye\n", false)] {
+        let alice = Peer::alone("alice");
+        let (address, count) = counting_listener();
+        let mut mallory = Plain::connect(alice.port());
+        mallory.expect("Enter your nickname: ");
+        mallory.send(format!("/peer 1 {:016x} {} 1 lobby mallory\n", Played::SMALL, address.port()));
+        mallory.line();
+        mallory.send(format!("/adopt\n{last_word}"));
+        alice.wait_for_members(&["mallory"]);
+        drop(mallory);
+        if dialled_again {
+            alice.errors.wait_for("mallory is gone: connection lost");
+            alice.errors.wait_for(&format!("Cannot reach mallory at {address}: "));
+        } else {
+            alice.errors.wait_for("mallory has left");
+            // Whoever comes later is dialled now; mallory would have been before.
+            let later = Peer::alone("later");
+            let mut bob = Played::meets(alice.port(), Played::LARGE, "lobby", "bob");
+            bob.send(format!("/know 00000000000000aa 127.0.0.1:{} later\n", later.port()));
+            alice.wait_for_members(&["bob", "later"]);
+        }
+        assert_eq!(count.load(Ordering::SeqCst) > 0, dialled_again, "(whether it was dialled)");
+    }
+}

@@ -43,6 +43,8 @@ struct Dial {
     told: Option<Nickname>,
     state: State,
     failures: u32,
+    /// It was said that it cannot be reached.
+    reported: bool,
     /// When it was dialled last.
     last: Option<Instant>,
 }
@@ -75,7 +77,7 @@ impl Dials {
             let idle = dial.state == State::Idle;
             if idle {
                 dial.state = State::Due(dial.last.map_or(now, |last| now.max(last + REST)));
-                dial.failures = 0;
+                (dial.failures, dial.reported) = (0, false);
             }
             return idle;
         }
@@ -92,7 +94,7 @@ impl Dials {
         }
         let fits = self.0.len() < ADDRESSES;
         if fits {
-            self.0.insert(address, Dial { told, state: State::Due(now), failures: 0, last: None });
+            self.0.insert(address, Dial { told, state: State::Due(now), failures: 0, reported: false, last: None });
         }
         fits
     }
@@ -127,13 +129,14 @@ impl Dials {
         }
         dial.state = State::Due(now + delay(dial.failures, chance));
         dial.failures += 1;
-        dial.told.clone().filter(|_| dial.failures == 1)
+        let is_new = !std::mem::replace(&mut dial.reported, true);
+        dial.told.clone().filter(|_| is_new)
     }
 
     /// The node at the address is a member now.
     pub(super) fn connected(&mut self, address: SocketAddr) {
         if let Some(dial) = self.0.get_mut(&address) {
-            dial.state = State::Connected;
+            (dial.state, dial.reported) = (State::Connected, false);
         }
     }
 
