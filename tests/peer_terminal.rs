@@ -113,6 +113,7 @@ fn two_of_the_same_name_are_told_apart_and_can_be_spoken_to_apart() {
     for bob in &bobs {
         bob.wait_for_members(&["alice"]);
     }
+    alice.wait_for("👥 These have the same name: ");
     bobs[0].errors.wait_for("Bob@127.0.0.1 is here");
     bobs[1].errors.wait_for("bob@127.0.0.1 is here");
     for (bob, label) in bobs.iter_mut().zip(&labels) {

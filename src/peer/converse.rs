@@ -37,7 +37,7 @@ struct Presence<'a> {
 
 /// Stays with a new member until it is gone. When its connection takes the place of another, first takes in what came on that.
 pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>, lines: &mut Lines) {
-    let (label, address) = {
+    let (label, address, namesakes) = {
         let mesh = lock(&node.mesh);
         let Some(member) = mesh.get(id).filter(|member| member.link == *link) else {
             // Another connection has taken its place already.
@@ -45,7 +45,8 @@ pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>
             node.changed.notify_all();
             return;
         };
-        (mesh.label(id).unwrap_or_default(), member.address)
+        let namesakes: Vec<_> = mesh.find(&member.name.to_string()).into_iter().map(|(label, _)| label).collect();
+        (mesh.label(id).unwrap_or_default(), member.address, namesakes)
     };
     thread::scope(|scope| {
         let mut presence = Presence { node, id, link, label, address, met: Instant::now(), left: false };
@@ -60,6 +61,9 @@ pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>
             drop(wait_while(&node.changed, lock(&node.mesh), SILENCE, |_| !replaced.is_over()));
         }
         node.status("🤝", &format!("{} is here", presence.label));
+        if namesakes.len() > 1 && node.screen.is_terminal() {
+            node.status("👥", &format!("These have the same name: {}", namesakes.join(", ")));
+        }
         node.changed.notify_all();
         presence.left = presence.listen(lines);
     });
