@@ -20,7 +20,7 @@ fn hear(lengths: &[u8], mut bytes: &[u8]) -> Vec<Said> {
         greeting.received(chunk);
         while let Some(said) = greeting.next_said() {
             // Of something strange, as much is quoted as has come.
-            let said = if let Said::Strange(_) = said { Said::Strange(Vec::new()) } else { said };
+            let said = if let Said::Strange(_) = said { Said::Strange(String::new()) } else { said };
             let over = matches!(said, Said::Connected(_) | Said::Strange(_) | Said::ChatRefused(_));
             heard.push(said);
             if over {
