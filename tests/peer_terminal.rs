@@ -147,8 +147,9 @@ fn two_of_the_same_name_are_told_apart_and_can_be_spoken_to_apart() {
 fn a_name_that_looks_like_a_label_does_not_pass_for_another() {
     let mut alice = Peer::alone("alice");
     let bob = Peer::dialling("bob", &[alice.port()], &[]);
+    alice.wait_for_members(&["bob"]);
     let other = Peer::dialling("bob", &[alice.port()], &[]);
-    alice.wait_for_members(&["bob", &format!("bob@127.0.0.1:{}", other.port())]);
+    alice.wait_for_members(&[&format!("bob@127.0.0.1:{}", other.port())]);
     let label = format!("bob@127.0.0.1:{}", bob.port());
     let mut mallory = Played::meets(alice.port(), Played::SMALL, "lobby", &label);
     mallory.send("/say I am bob\n");
