@@ -249,14 +249,20 @@ fn at_most_200_messages_are_told() {
     assert_eq!(numbers, (51..=250).collect::<Vec<_>>());
 }
 
+/// A member that the test plays, met by a node in a terminal.
+#[track_caller]
+fn mallory_meets(node: &Terminal) -> Played {
+    node.wait_for("reachable at port ");
+    let port = node.screen.rows().iter().find_map(|row| row.split("reachable at port ").nth(1)?.trim().parse().ok());
+    Played::meets(port.expect("it says its port"), Played::LARGE, "lobby", "mallory")
+}
+
 #[test]
 fn only_who_was_asked_may_tell_and_no_more_than_200() {
     let bob = Peer::alone("bob");
     let alice = terminal("alice", bob.port());
     alice.wait_for_row("🤝 bob is here");
-    alice.wait_for("reachable at port ");
-    let port = alice.screen.rows().iter().find_map(|row| row.split("reachable at port ").nth(1)?.trim().parse().ok());
-    let mut mallory = Played::meets(port.expect("it says its port"), Played::LARGE, "lobby", "mallory");
+    let mut mallory = mallory_meets(&alice);
     alice.wait_for_row("🤝 mallory is here");
     mallory.send("/told 1000000000 alice: unasked\n/told-all\n/say that was nothing\n");
     expect_message(&alice, "💬", "mallory: that was nothing");
@@ -279,9 +285,7 @@ fn what_members_say_cannot_drive_the_terminal() {
     let bob = Peer::alone("bob");
     let alice = terminal("alice", bob.port());
     alice.wait_for_row("🤝 bob is here");
-    alice.wait_for("reachable at port ");
-    let port = alice.screen.rows().iter().find_map(|row| row.split("reachable at port ").nth(1)?.trim().parse().ok());
-    let mut mallory = Played::meets(port.expect("it says its port"), Played::LARGE, "lobby", "mallory");
+    let mut mallory = mallory_meets(&alice);
     mallory.send("/say \x1b[2J\x1b]0;owned\x07\rbob: forged\n/to \x1b[2J\n/guest gary \x1b[2J\n/say over\n");
     expect_message(&alice, "💬", "mallory: over");
     expect_message(&alice, "💬", "mallory: \\u{1b}[2J\\u{1b}]0;owned\\u{7}\\u{d}bob: forged");

@@ -30,7 +30,6 @@ struct Presence<'a> {
     /// What it was called last.
     label: String,
     address: SocketAddr,
-    met: Instant,
     /// It has said goodbye.
     left: bool,
 }
@@ -49,7 +48,7 @@ pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>
         (mesh.label(id).unwrap_or_default(), member.address, namesakes)
     };
     thread::scope(|scope| {
-        let mut presence = Presence { node, id, link, label, address, met: Instant::now(), left: false };
+        let mut presence = Presence { node, id, link, label, address, left: false };
         lock(&node.dials).connected(address);
         // There is room to dial another now.
         node.learned.notify_all();
@@ -87,18 +86,18 @@ impl Presence<'_> {
                 }
             }
             let mut shown = Vec::new();
-            let mut left = false;
-            while let Some(line) = lines.next_line() {
+            let left = loop {
+                let Some(line) = lines.next_line() else { break None };
                 if !line.ended {
                     // Longer than any line between nodes: this is none.
-                    return false;
+                    break Some(false);
                 }
                 if let Some(reason) = chat_refused(line.text) {
                     node.status("⛔", &format!("{} will not have us: {}", self.label, printable(reason)));
-                    return true;
+                    break Some(true);
                 }
                 match PeerLine::parse(line.text) {
-                    Some(PeerLine::Bye) => left = true,
+                    Some(PeerLine::Bye) => break Some(true),
                     // Each is told of no more than can be there.
                     Some(PeerLine::Know(..)) if told >= MEMBERS => {}
                     Some(PeerLine::History) if !asks.take(Instant::now()) => {}
@@ -108,10 +107,10 @@ impl Presence<'_> {
                     }
                     None => {}
                 }
-            }
+            };
             node.show(&shown);
-            if left {
-                return true;
+            if let Some(left) = left {
+                return left;
             }
             let Ok(length @ 1..) = link.socket().read(&mut buffer) else { return false };
             lines.push(buffer.get(..length).unwrap_or_default());
@@ -187,7 +186,7 @@ pub(super) fn past(source: &str, at: SystemTime, text: &[u8]) -> Vec<u8> {
 
 impl Drop for Presence<'_> {
     fn drop(&mut self) {
-        let Self { node, id, link, label, address, met, left } = self;
+        let Self { node, id, link, label, address, left } = self;
         if *left {
             // What is still to be sent is sent: who has said goodbye waits for it.
             link.finish(b"");
@@ -201,8 +200,8 @@ impl Drop for Presence<'_> {
         };
         node.changed.notify_all();
         match removed {
-            Some(Member { name, .. }) if !*left && address.port() != 0 && !link.is_kept_up() => {
-                lock(&node.dials).lost(*address, name, met.elapsed(), chance(), Instant::now());
+            Some(Member { name, met, .. }) if !*left && address.port() != 0 && !link.is_kept_up() => {
+                lock(&node.dials).lost(*address, name, met.elapsed().unwrap_or_default(), chance(), Instant::now());
             }
             Some(_) => lock(&node.dials).rest(*address),
             // Another connection has taken this one's place, and waits until all that came on this one was shown.
