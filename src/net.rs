@@ -177,15 +177,15 @@ impl Socket {
         self.0.set_write_timeout(Some((limit / LOOKS).max(Duration::from_millis(1))))
     }
 
-    /// Reads what there is; 0 is the end of the stream.
+    /// Reads what there is; nothing is the end of the stream.
     ///
     /// # Errors
     /// The system's; [`is_timeout`] tells whether a limit was reached.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub fn read<'a>(&self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
         loop {
             match (&self.0).read(buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                result => return result,
+                length => return Ok(buffer.get(..length?).unwrap_or_default()),
             }
         }
     }
@@ -248,8 +248,8 @@ impl Socket {
         while read < LAST_READ && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.limit_reads(Some(left)).and_then(|()| self.read(&mut buffer)) {
-                Ok(0) | Err(_) => return,
-                Ok(length) => read += length,
+                Ok([]) | Err(_) => return,
+                Ok(words) => read += words.len(),
             }
         }
     }

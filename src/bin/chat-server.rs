@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::{error, info};
-use p2p_chat::server::{LOG_TARGET, Limits, Server};
+use p2p_chat::server::{self, LOG_TARGET, Limits};
 use p2p_chat::stop::{self, Stop};
 use p2p_chat::{logging, net};
 
@@ -46,9 +46,9 @@ fn run(host: &str, port: u16, sessions: usize) -> Result<(), String> {
     let stop = Stop::default();
     let stopping = stop.clone();
     stop::on_signal(move || stopping.trigger(), || ()).map_err(|error| format!("cannot catch Ctrl+C: {error}"))?;
-    let server = Server::bind(host, port, sessions, limits).map_err(|error| error.to_string())?;
-    info!(target: LOG_TARGET, "🚀 Chat server started on {}", net::place(host, server.port()));
-    server.run(&stop);
+    let (listeners, port) = net::listen(host, port).map_err(|error| error.to_string())?;
+    info!(target: LOG_TARGET, "🚀 Chat server started on {}", net::place(host, port));
+    server::run(&listeners, sessions, limits, &stop);
     info!(target: LOG_TARGET, "🛑 Server stopped");
     Ok(())
 }

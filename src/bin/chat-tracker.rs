@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use log::{error, info};
 use p2p_chat::stop::{self, Stop};
-use p2p_chat::tracker::{LOG_TARGET, Tracker};
+use p2p_chat::tracker::{self, LOG_TARGET};
 use p2p_chat::{logging, net};
 
 /// Tells those who are in the same room where to find each other. Carries no message.
@@ -49,15 +49,15 @@ fn main() -> ExitCode {
 
 fn run(host: &str, port: u16, members: usize) -> Result<(), String> {
     #[cfg(all(unix, feature = "descriptor-limit"))]
-    if let Some(advice) = p2p_chat::limits::raise_descriptors(p2p_chat::tracker::connections(members)) {
+    if let Some(advice) = p2p_chat::limits::raise_descriptors(tracker::connections(members)) {
         log::warn!(target: LOG_TARGET, "⚠️ {advice}");
     }
     let stop = Stop::default();
     let stopping = stop.clone();
     stop::on_signal(move || stopping.trigger(), || ()).map_err(|error| format!("cannot catch Ctrl+C: {error}"))?;
-    let tracker = Tracker::bind(host, port, members).map_err(|error| error.to_string())?;
-    info!(target: LOG_TARGET, "🚀 Chat tracker started on {}", net::place(host, tracker.port()));
-    tracker.run(&stop);
+    let (listeners, port) = net::listen(host, port).map_err(|error| error.to_string())?;
+    info!(target: LOG_TARGET, "🚀 Chat tracker started on {}", net::place(host, port));
+    tracker::run(&listeners, members, &stop);
     info!(target: LOG_TARGET, "🛑 Tracker stopped");
     Ok(())
 }

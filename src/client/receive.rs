@@ -72,9 +72,9 @@ fn meet(chat: &Chat, turn: &Sender<Turn>) -> Result<(Nickname, Vec<u8>), End> {
             }
         }
         match chat.socket.limit_reads(limit).and_then(|()| chat.socket.read(&mut buffer)) {
-            Ok(0) if greeting.has_begun() => return Err(lost("the server has gone")),
-            Ok(0) => return Err(stranger("it closed the connection without asking for a nickname".to_owned())),
-            Ok(length) => greeting.received(buffer.get(..length).unwrap_or_default()),
+            Ok([]) if greeting.has_begun() => return Err(lost("the server has gone")),
+            Ok([]) => return Err(stranger("it closed the connection without asking for a nickname".to_owned())),
+            Ok(words) => greeting.received(words),
             Err(error) if is_timeout(&error) && greeting.has_begun() => {
                 return Err(lost("the server does not answer"));
             }
@@ -95,8 +95,8 @@ fn listen(chat: &Chat, words: &[u8]) -> Result<(), End> {
     lines.push(words);
     loop {
         show_lines(chat, &mut lines)?;
-        let length = chat.socket.read(&mut buffer).map_err(lost)?;
-        if length == 0 {
+        let words = chat.socket.read(&mut buffer).map_err(lost)?;
+        if words.is_empty() {
             // The last line may lack its end.
             if !lines.rest().is_empty() {
                 lines.push(b"\n");
@@ -105,7 +105,7 @@ fn listen(chat: &Chat, words: &[u8]) -> Result<(), End> {
             chat.socket.close_in_order();
             return Ok(());
         }
-        lines.push(buffer.get(..length).unwrap_or_default());
+        lines.push(words);
     }
 }
 

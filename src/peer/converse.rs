@@ -112,8 +112,8 @@ impl Presence<'_> {
             if let Some(left) = left {
                 return left;
             }
-            let Ok(length @ 1..) = link.socket().read(&mut buffer) else { return false };
-            lines.push(buffer.get(..length).unwrap_or_default());
+            let Ok(words @ [_, ..]) = link.socket().read(&mut buffer) else { return false };
+            lines.push(words);
         }
     }
 

@@ -24,8 +24,6 @@ pub(super) fn serve(node: &Node, client: &Arc<Client>, first: &[u8], deadline: I
     let link = Link::accepted(client);
     let now = Instant::now();
     let mut arrival = Arrival::new(now, deadline - now);
-    // The prompt was sent already.
-    let _ = arrival.next(now);
     arrival.received(first);
     let Some(name) = ask(node, &link, &mut arrival) else { return };
     let visit = Visit { node, name, link: &link };
@@ -54,9 +52,10 @@ fn ask(node: &Node, link: &Link, arrival: &mut Arrival) -> Option<Nickname> {
             }
             Step::Read(limit) => {
                 match socket.limit_reads(Some(limit)).and_then(|()| socket.read(&mut buffer)) {
-                    Ok(length @ 1..) => arrival.received(buffer.get(..length).unwrap_or_default()),
+                    Ok([]) => return None,
+                    Ok(words) => arrival.received(words),
                     Err(error) if is_timeout(&error) => {}
-                    Ok(0) | Err(_) => return None,
+                    Err(_) => return None,
                 }
                 arrival.next(Instant::now())
             }
@@ -101,10 +100,10 @@ impl Visit<'_> {
                 send_to_all(&members, &PeerLine::Guest(name.clone(), text).to_bytes());
             }
             match link.socket().read(&mut buffer) {
-                Ok(length @ 1..) => lines.push(buffer.get(..length).unwrap_or_default()),
+                Ok(words @ [_, ..]) => lines.push(words),
                 // The last line may lack its end.
-                Ok(0) if !lines.rest().is_empty() => lines.push(b"\n"),
-                Ok(0) | Err(_) => return,
+                Ok(_) if !lines.rest().is_empty() => lines.push(b"\n"),
+                Ok(_) | Err(_) => return,
             }
         }
     }

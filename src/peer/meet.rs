@@ -129,8 +129,8 @@ fn read(socket: &Socket, deadline: Instant) -> io::Result<Vec<u8>> {
     let mut buffer = [0; 1024];
     socket.limit_reads(Some(deadline.saturating_duration_since(Instant::now())))?;
     match socket.read(&mut buffer) {
-        Ok(0) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it closed the connection")),
-        Ok(length) => Ok(buffer.get(..length).unwrap_or_default().to_vec()),
+        Ok([]) => Err(io::Error::new(ErrorKind::UnexpectedEof, "it closed the connection")),
+        Ok(words) => Ok(words.to_vec()),
         Err(error) if is_timeout(&error) => Err(io::Error::new(ErrorKind::TimedOut, "it does not answer")),
         Err(error) => Err(error),
     }
@@ -222,7 +222,7 @@ mod tests {
 
     use super::*;
     use crate::peer::leave_all;
-    use crate::reception::{Reception, Voice};
+    use crate::reception::{self, Voice};
     use crate::stop::Stop;
     use crate::terminal::Screen;
 
@@ -246,8 +246,8 @@ mod tests {
                 let node = lock(&there).clone();
                 accepted(&node.expect("a node is there before anybody dials it"), client);
             };
-            let reception = Reception::new(voice, 16, PATIENCE, &stop, serve);
-            thread::spawn(move || reception.run(&[listener]));
+            let ending = stop.clone();
+            thread::spawn(move || reception::run(&[listener], voice, 16, PATIENCE, &ending, serve));
             Self { address, node, stop }
         }
 

@@ -45,7 +45,7 @@ use crate::net;
 use crate::nickname::Nickname;
 use crate::pool::Pool;
 use crate::protocol::PeerLine;
-use crate::reception::{Client, Reception, Voice};
+use crate::reception::{self, Client, Voice};
 use crate::stop::{self, Stop};
 use crate::sync::{lock, wait_while};
 use crate::terminal::{self, Keyboard};
@@ -128,13 +128,13 @@ pub fn run(settings: Settings) -> io::Result<()> {
     if node.screen.is_terminal() {
         node.show(b"Type /exit to quit, /help for more\n\n");
     }
-    let (reception, welcoming) = (Stop::default(), Arc::clone(&node));
+    let (leaving, welcoming) = (Stop::default(), Arc::clone(&node));
     let voice = Voice { target: LOG_TARGET, level: Level::Debug, client: "Connection" };
     let serve = move |client: &Arc<Client>| meet::accepted(&welcoming, client);
-    let receiving = Reception::new(voice, MEMBERS + GUESTS + HANDSHAKES, PATIENCE, &reception, serve);
     let (received, all_received) = mpsc::channel();
+    let ending = leaving.clone();
     thread::spawn(move || {
-        receiving.run(&listeners);
+        reception::run(&listeners, voice, MEMBERS + GUESTS + HANDSHAKES, PATIENCE, &ending, serve);
         received.send(())
     });
     for Place { host, port } in settings.connect {
@@ -156,7 +156,7 @@ pub fn run(settings: Settings) -> io::Result<()> {
     let hurry = signalled.is_set() || node.screen.is_terminal();
     let behind = leave_all(&node, hurry);
     node.screen.close();
-    reception.trigger();
+    leaving.trigger();
     // A worker whose words nobody takes from our standard output stays behind.
     let _ = all_received.recv_timeout(FAREWELL);
     if behind.is_empty() || hurry {

@@ -116,10 +116,10 @@ fn follow(node: &Node, socket: &Socket, mut lines: Lines, joined: impl FnOnce())
         }
         socket.limit_reads(Some(SIGN_OF_LIFE.saturating_sub(said.elapsed())))?;
         match socket.read(&mut buffer) {
-            Ok(0) => return Err(NotMet::Failed("it closed the connection".to_owned())),
-            Ok(length) => {
+            Ok([]) => return Err(NotMet::Failed("it closed the connection".to_owned())),
+            Ok(words) => {
                 heard = Instant::now();
-                lines.push(buffer.get(..length).unwrap_or_default());
+                lines.push(words);
             }
             Err(error) if !is_timeout(&error) => return Err(error.into()),
             Err(_) if heard.elapsed() >= SILENCE => return Err(NotMet::Failed("it does not answer".to_owned())),

@@ -18,10 +18,9 @@ pub enum Step {
     SendAway(String),
 }
 
-/// A client that has not got a seat yet. Knows no socket: bytes and time go in, steps come out.
+/// A client that was asked, by [`PROMPT`], and has not got a seat yet. Knows no socket: bytes and time go in, steps come out.
 pub struct Arrival {
     lines: Lines,
-    asked: bool,
     refusals: usize,
     allowed: Duration,
     deadline: Instant,
@@ -31,7 +30,7 @@ impl Arrival {
     /// A client that came at `now` and may take as long as `allowed`, in total, to give a nickname.
     #[must_use]
     pub fn new(now: Instant, allowed: Duration) -> Self {
-        Self { lines: Lines::new(HANDSHAKE_LINE), asked: false, refusals: 0, allowed, deadline: now + allowed }
+        Self { lines: Lines::new(HANDSHAKE_LINE), refusals: 0, allowed, deadline: now + allowed }
     }
 
     /// Takes in what the client sent.
@@ -41,10 +40,6 @@ impl Arrival {
 
     /// What to do next.
     pub fn next(&mut self, now: Instant) -> Step {
-        if !self.asked {
-            self.asked = true;
-            return Step::Say(PROMPT.to_owned());
-        }
         match self.lines.next_line() {
             Some(line) if !line.ended => {
                 Step::SendAway(refusal(format_args!("a line longer than {HANDSHAKE_LINE} bytes is no nickname")))
@@ -86,9 +81,7 @@ mod tests {
 
     fn asked() -> (Arrival, Instant) {
         let now = Instant::now();
-        let mut arrival = Arrival::new(now, LIMIT);
-        assert_eq!(arrival.next(now), Step::Say(PROMPT.to_owned()));
-        (arrival, now)
+        (Arrival::new(now, LIMIT), now)
     }
 
     #[test]

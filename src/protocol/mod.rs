@@ -44,7 +44,8 @@ pub const MESSAGE_PIECE: usize = 64 * 1024;
 /// How many nicknames a client may try.
 pub const TRIES: usize = 3;
 
-pub(crate) const PROMPT: &str = "Enter your nickname: ";
+/// What the server says first.
+pub const PROMPT: &str = "Enter your nickname: ";
 pub(crate) const WAITING: &str = "Waiting for a companion...";
 const CONNECTED: &str = "Connected to ";
 const NICKNAME_REFUSED: &str = "Nickname refused: ";

@@ -17,11 +17,8 @@ use std::time::Duration;
 
 use log::{Level, info, warn};
 
-use crate::net;
-use crate::protocol::refusal;
-use crate::reception::{Client, Reception, Voice};
+use crate::reception::{self, Voice};
 use crate::stop::Stop;
-use crate::text::printable;
 use lobby::Lobby;
 use session::Session;
 
@@ -47,14 +44,6 @@ impl Default for Limits {
     }
 }
 
-/// A server that listens.
-pub struct Server {
-    listeners: Vec<TcpListener>,
-    port: u16,
-    sessions: usize,
-    limits: Limits,
-}
-
 /// What all threads of a running server share.
 struct House {
     sessions: usize,
@@ -63,37 +52,19 @@ struct House {
     stop: Stop,
 }
 
-impl Server {
-    /// Listens on every address of the host for `sessions` two-party chats at once; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// The host has no address, or one cannot be listened on.
-    ///
-    /// # Panics
-    /// Panics when `sessions` is 0: nobody could ever chat.
-    pub fn bind(host: &str, port: u16, sessions: usize, limits: Limits) -> io::Result<Self> {
-        assert!(sessions > 0, "a server without a session serves nobody");
-        let (listeners, port) = net::listen(host, port)?;
-        Ok(Self { listeners, port, sessions, limits })
-    }
-
-    /// The port it listens on.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Serves until `stop`; then every client has seen an orderly end, and every thread has come to its own.
-    pub fn run(self, stop: &Stop) {
-        let Self { listeners, sessions, limits, .. } = self;
-        let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
-        // A worker for every seat and every handshake: no seated client ever waits for one.
-        let workers = sessions * 2 + limits.handshakes;
-        let house = House { sessions, limits, lobby: Mutex::new(Lobby::new(sessions)), stop: stop.clone() };
-        info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
-        let serve = move |client: &Arc<Client>| serve::serve(&house, client);
-        Reception::new(voice, workers, limits.stalled, stop, serve).run(&listeners);
-    }
+/// Serves `sessions` two-party chats at once until the stop; then every client has seen an orderly end, and every thread has
+/// come to its own.
+///
+/// # Panics
+/// Panics when `sessions` is 0: nobody could ever chat.
+pub fn run(listeners: &[TcpListener], sessions: usize, limits: Limits, stop: &Stop) {
+    assert!(sessions > 0, "a server without a session serves nobody");
+    let house = House { sessions, limits, lobby: Mutex::new(Lobby::new(sessions)), stop: stop.clone() };
+    let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
+    // A worker for every seat and every handshake: no seated client ever waits for one.
+    let workers = sessions * 2 + limits.handshakes;
+    info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
+    reception::run(listeners, voice, workers, limits.stalled, stop, move |client| serve::serve(&house, client));
 }
 
 impl House {
@@ -104,12 +75,9 @@ impl House {
 }
 
 /// What a client hears that has no companion when the server stops.
-fn stopping() -> String {
-    refusal("the server is stopping")
-}
+const STOPPING: &str = "the server is stopping";
 
-/// Logs that a connection is lost. The reason is the system's, but a log line is one line whatever it says.
+/// Logs that a connection is lost.
 fn lost(who: impl Display, error: &io::Error, label: &str) {
-    let reason = error.to_string();
-    warn!(target: LOG_TARGET, "💔 {who} connection lost: {}{label}", printable(reason.as_bytes()));
+    warn!(target: LOG_TARGET, "💔 {who} connection lost: {error}{label}");
 }

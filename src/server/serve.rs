@@ -8,24 +8,27 @@ use log::{info, warn};
 
 use super::lobby::NoSeat;
 use super::talk::stay;
-use super::{House, LOG_TARGET, lost, stopping};
+use super::{House, LOG_TARGET, STOPPING, lost};
 use crate::net::is_timeout;
-use crate::protocol::{Arrival, Step, refusal};
+use crate::protocol::{Arrival, PROMPT, Step, refusal};
 use crate::reception::Client;
 use crate::sync::lock;
+
+const FULL: &str = "the chat is full, try again later";
 
 /// Serves a client until it is gone.
 pub(super) fn serve(house: &House, client: &Arc<Client>) {
     let Client { number, socket, .. } = &**client;
     let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
-    let mut step = arrival.next(Instant::now());
+    let mut step = Step::Say(PROMPT.to_owned());
     loop {
         if lock(&house.lobby).is_full() {
-            step = Step::SendAway(full());
+            step = Step::SendAway(refusal(FULL));
         }
         step = match step {
             Step::Say(words) => {
-                if let Some(reason) = words.lines().next().and_then(|line| line.strip_prefix("Nickname refused: ")) {
+                if let Some((refused, _)) = words.split_once('\n') {
+                    let reason = refused.trim_start_matches("Nickname refused: ");
                     warn!(target: LOG_TARGET, "🚫 Client {number} nickname refused: {reason}");
                 }
                 if let Err(error) = socket.send(words.as_bytes()) {
@@ -34,18 +37,15 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
                 arrival.next(Instant::now())
             }
             Step::Read(limit) => match hear(client, &mut arrival, limit) {
-                Ok(0) if house.stop.is_set() => Step::SendAway(stopping()),
-                Ok(0) if client.is_evicted() => {
-                    Step::SendAway(refusal("busy, too many clients are connecting; try again"))
-                }
-                Ok(0) => return info!(target: LOG_TARGET, "👋 Client {number} left"),
-                Ok(_) => arrival.next(Instant::now()),
+                Ok(true) => arrival.next(Instant::now()),
+                Ok(false) if house.stop.is_set() => Step::SendAway(refusal(STOPPING)),
+                Ok(false) => return info!(target: LOG_TARGET, "👋 Client {number} left"),
                 Err(error) if is_timeout(&error) => arrival.next(Instant::now()),
                 Err(error) => return lost(format_args!("Client {number}"), &error, ""),
             },
             Step::Named(nickname) => match stay(house, client, nickname, arrival.rest()) {
                 Ok(()) => return,
-                Err(NoSeat::Full) => Step::SendAway(full()),
+                Err(NoSeat::Full) => Step::SendAway(refusal(FULL)),
                 Err(NoSeat::NicknameTaken) => arrival.refuse_nickname("it is the companion's, choose another"),
             },
             Step::SendAway(words) => {
@@ -57,16 +57,12 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
     }
 }
 
-/// Takes in what the client says; 0 is the end of its stream. The buffer is off the stack before the client's long stay.
+/// Takes in what the client says; `false` at the end of its stream. The buffer is off the stack before the client's long stay.
 #[inline(never)]
-fn hear(client: &Client, arrival: &mut Arrival, limit: Duration) -> io::Result<usize> {
-    let mut buffer = [0; 1024];
+fn hear(client: &Client, arrival: &mut Arrival, limit: Duration) -> io::Result<bool> {
     client.socket.limit_reads(Some(limit))?;
-    let length = client.socket.read(&mut buffer)?;
-    arrival.received(buffer.get(..length).unwrap_or_default());
-    Ok(length)
-}
-
-fn full() -> String {
-    refusal("the chat is full, try again later")
+    let mut buffer = [0; 1024];
+    let words = client.socket.read(&mut buffer)?;
+    arrival.received(words);
+    Ok(!words.is_empty())
 }

@@ -1,9 +1,9 @@
 //! Two clients and what becomes of their conversation.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
+use std::{fmt, io, iter};
 
 use crate::nickname::Nickname;
 use crate::reception::Client;
@@ -13,10 +13,25 @@ use crate::sync::{lock, wait_while};
 pub(super) struct Guest {
     pub(super) client: Arc<Client>,
     pub(super) nickname: Nickname,
+    seated: Instant,
     /// How much its companion has got of what it said, in bytes.
     pub(super) said: AtomicU64,
     /// Whether it has said its last word.
-    pub(super) is_done: AtomicBool,
+    is_done: AtomicBool,
+}
+
+/// A guest whose connection is lost, and why.
+pub(super) type Lost<'a> = (&'a Guest, io::Error);
+
+impl Guest {
+    pub(super) fn new(client: Arc<Client>, nickname: Nickname) -> Arc<Self> {
+        let (said, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { client, nickname, seated: Instant::now(), said, is_done })
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Display for Guest {
@@ -29,38 +44,42 @@ impl fmt::Display for Guest {
 pub(super) struct Session {
     /// What log lines about it end in.
     pub(super) label: String,
-    /// Held while a guest is told where it is, so that it never speaks, nor is met, in between.
-    pub(super) state: Mutex<State>,
-    pub(super) changed: Condvar,
+    pub(super) first: Arc<Guest>,
+    /// There once the two are introduced.
+    pub(super) second: OnceLock<Arc<Guest>>,
+    /// What the first says before. Held while a guest is told where it is, so that it never speaks, nor is met, in between.
+    pub(super) kept: Mutex<Vec<u8>>,
+    /// A guest has said its last word.
+    changed: Condvar,
     is_cut: AtomicBool,
 }
 
-pub(super) struct State {
-    /// The one that waits for a companion, or the two that have met.
-    pub(super) guests: Vec<Arc<Guest>>,
-    /// What the first says before the second comes.
-    pub(super) kept: Vec<u8>,
-    pub(super) started: Instant,
-}
-
-impl State {
-    pub(super) fn is_over(&self) -> bool {
-        self.guests.iter().all(|guest| guest.is_done.load(Ordering::Relaxed))
-    }
-}
-
 impl Session {
-    pub(super) fn new(label: String) -> Arc<Self> {
-        let state = State { guests: Vec::new(), kept: Vec::new(), started: Instant::now() };
-        Arc::new(Self { label, state: Mutex::new(state), changed: Condvar::new(), is_cut: AtomicBool::new(false) })
+    pub(super) fn new(label: String, first: &Arc<Guest>) -> Arc<Self> {
+        Arc::new(Self {
+            label,
+            first: Arc::clone(first),
+            second: OnceLock::new(),
+            kept: Mutex::default(),
+            changed: Condvar::new(),
+            is_cut: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn guests(&self) -> impl Iterator<Item = &Guest> {
+        iter::once(&self.first).chain(self.second.get()).map(|guest| &**guest)
+    }
+
+    /// Whom a guest talks with. The first has nobody before the two are introduced.
+    pub(super) fn companion(&self, guest: &Arc<Guest>) -> Option<&Guest> {
+        let companion = if Arc::ptr_eq(guest, &self.first) { self.second.get() } else { Some(&self.first) };
+        companion.map(|companion| &**companion)
     }
 
     /// A connection was lost: neither can go on. Returns whether that is news.
     pub(super) fn cut(&self) -> bool {
         let is_news = !self.is_cut.swap(true, Ordering::Relaxed);
-        for guest in &lock(&self.state).guests {
-            guest.client.socket.stop_reading();
-        }
+        self.guests().for_each(|guest| guest.client.socket.stop_reading());
         is_news
     }
 
@@ -70,26 +89,25 @@ impl Session {
 
     /// The guest has said its last word. Returns whether the other has, too, so that all is over.
     pub(super) fn finish(&self, guest: &Guest) -> bool {
-        let state = lock(&self.state);
+        let _kept = lock(&self.kept);
         guest.is_done.store(true, Ordering::Relaxed);
         self.changed.notify_all();
-        state.is_over()
+        self.guests().all(Guest::is_done)
     }
 
     /// Waits until both have said their last word, for at most this long, and tells whether they have.
     pub(super) fn is_over_within(&self, limit: Duration) -> bool {
-        wait_while(&self.changed, lock(&self.state), limit, |state| !state.is_over()).is_over()
+        let is_over = || self.guests().all(Guest::is_done);
+        drop(wait_while(&self.changed, lock(&self.kept), limit, |_| !is_over()));
+        is_over()
     }
 
     /// What a log tells of it when it is over.
     pub(super) fn summary(&self) -> String {
-        let state = lock(&self.state);
-        let names: Vec<_> = state.guests.iter().map(|guest| guest.nickname.to_string()).collect();
-        let words = state
-            .guests
-            .iter()
-            .map(|guest| format!(", {} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname));
-        format!("{}, {}{}", names.join(" and "), spoken(state.started.elapsed()), words.collect::<String>())
+        let names: Vec<_> = self.guests().map(|guest| guest.nickname.to_string()).collect();
+        let said = |guest: &Guest| format!(", {} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname);
+        let lasted = self.second.get().map_or(Duration::ZERO, |second| second.seated.elapsed());
+        format!("{}, {}{}", names.join(" and "), spoken(lasted), self.guests().map(said).collect::<String>())
     }
 }
 

@@ -1,20 +1,20 @@
 //! From a seat to the end of the conversation: waiting for a companion, meeting it, relaying.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, thread};
 
 use log::info;
 
 use super::lobby::NoSeat;
 use super::relay::relay;
-use super::session::{Guest, Session, State};
-use super::{House, LOG_TARGET, lost, stopping};
+use super::session::{Guest, Lost, Session};
+use super::{House, LOG_TARGET, STOPPING, lost};
 use crate::nickname::Nickname;
-use crate::protocol::{WAITING, connected_to};
+use crate::protocol::{WAITING, connected_to, refusal};
 use crate::reception::Client;
-use crate::sync::{lock, wait_while};
+use crate::sync::lock;
 
 /// A lost connection is passed on as a reset, which would overtake words that are still under way: they get this long.
 const UNDER_WAY: Duration = Duration::from_millis(200);
@@ -22,127 +22,108 @@ const UNDER_WAY: Duration = Duration::from_millis(200);
 /// How often a connection whose stream has ended is looked at: a reset of it wakes nobody.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often a guest that may not say more for now looks whether the server stops.
-const LOOK_FOR_STOP: Duration = Duration::from_millis(100);
+/// How often a guest that may not say more for now looks for its companion.
+const LOOK_FOR_COMPANION: Duration = Duration::from_millis(100);
 
 /// A guest's place in a session. Given up, also by a panic: when both are, the session is over and its seats are free.
 struct Seat<'a> {
     house: &'a House,
-    session: &'a Arc<Session>,
+    session: &'a Session,
     guest: &'a Arc<Guest>,
 }
 
 /// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
 pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, words: &[u8]) -> Result<(), NoSeat> {
+    let guest = &Guest::new(Arc::clone(client), nickname);
     let mut lobby = lock(&house.lobby);
-    let session = &lobby.take_seat(&nickname, |number| Session::new(house.label(number)))?;
-    let (client, said, is_done) = (Arc::clone(client), AtomicU64::new(0), AtomicBool::new(false));
-    let guest = &Arc::new(Guest { client, nickname, said, is_done });
+    let session = &lobby.take_seat(&guest.nickname, |number| Session::new(house.label(number), guest))?;
     let seat = Seat { house, session, guest };
     // Before the lobby is open again: a companion comes behind the one that waits.
-    let mut state = lock(&session.state);
+    let kept = lock(&session.kept);
     drop(lobby);
-    guest.client.settle();
-    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{}", guest.client.number, guest.nickname, session.label);
+    client.settle();
+    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{}", client.number, guest.nickname, session.label);
     // Should it fail, the next read says why.
-    let _ = guest.client.socket.limit_reads(None);
-    state.guests.push(Arc::clone(guest));
-    let words = if state.guests.len() == 1 {
-        state.kept = words.to_vec();
-        // Whether it still listens shows when it is read from.
-        let _ = guest.client.socket.send(format!("{WAITING}\n").as_bytes());
-        drop(state);
-        seat.wait_for_companion()
-    } else {
-        Some(introduce(session, state).map(|()| words.to_vec()))
-    };
-    if let Some(words) = words {
-        seat.talk(words);
-        drop(seat);
-        while !session.is_over_within(LOOK) {
-            if guest.client.socket.has_broken() {
-                session.cut();
-            }
+    let _ = client.socket.limit_reads(None);
+    let told = seat.tell(kept).map_err(|error| (&**guest, error));
+    let is_stopped = || session.is_cut() || house.stop.is_set();
+    let talked = told.and_then(|()| seat.say(words)).and_then(|()| relay(guest, |words| seat.say(words), is_stopped));
+    seat.part(talked);
+    drop(seat);
+    while !session.is_over_within(LOOK) {
+        if client.socket.has_broken() {
+            session.cut();
         }
     }
     Ok(())
 }
 
-/// The second of a pair meets the first, and hears what it has said so far. The error is the second's.
-fn introduce(session: &Session, mut state: MutexGuard<'_, State>) -> io::Result<()> {
-    info!(target: LOG_TARGET, "💬 Chat session started{}", session.label);
-    state.started = Instant::now();
-    let kept = std::mem::take(&mut state.kept);
-    let [first, second] = state.guests.as_slice() else { return Ok(()) };
-    for guest in [first, second] {
-        guest.client.socket.expect_answers();
-    }
-    let _ = first.client.socket.send(connected_to(&second.nickname).as_bytes());
-    first.said.store(kept.len() as u64, Ordering::Relaxed);
-    let told = second.client.socket.send(&[connected_to(&first.nickname).as_bytes(), &kept].concat());
-    session.changed.notify_all();
-    told
-}
-
 impl Seat<'_> {
-    /// The first of a pair waits; what it says meanwhile is kept. Returns words that were not, or the error that reading them
-    /// met; `None` when it has left.
-    fn wait_for_companion(&self) -> Option<io::Result<Vec<u8>>> {
-        let Self { house, session, guest } = self;
-        let socket = &guest.client.socket;
-        let mut buffer = [0; 1024];
-        let mut end = Ok(1);
-        while let Ok(1..) = end {
-            end = socket.read(&mut buffer);
-            let words = buffer.get(..*end.as_ref().unwrap_or(&0)).unwrap_or_default();
-            let mut state = lock(&session.state);
-            if state.guests.len() == 2 {
-                return Some(end.map(|_| words.to_vec()));
-            }
-            state.kept.extend_from_slice(words);
-            let must_wait = |state: &mut State| state.guests.len() == 1 && state.kept.len() >= house.limits.kept;
-            while must_wait(&mut state) && !house.stop.is_set() {
-                state = wait_while(&session.changed, state, LOOK_FOR_STOP, must_wait);
-            }
+    /// The first of a pair hears that it has to wait. The second is introduced, and hears what the first has said so far.
+    fn tell(&self, mut kept: MutexGuard<'_, Vec<u8>>) -> io::Result<()> {
+        let Self { session: Session { label, first, second, .. }, guest, .. } = self;
+        if Arc::ptr_eq(guest, first) {
+            return guest.client.socket.send(format!("{WAITING}\n").as_bytes());
         }
-        if !self.leave() {
-            // The companion came at that very moment. An end of the stream is read again in the conversation.
-            return Some(end.map(|_| Vec::new()));
+        info!(target: LOG_TARGET, "💬 Chat session started{label}");
+        for guest in [first, guest] {
+            guest.client.socket.expect_answers();
         }
-        match end {
-            Ok(_) if house.stop.is_set() => socket.send_away(&stopping()),
-            Ok(_) => info!(target: LOG_TARGET, "👋 {guest} left{}", session.label),
-            Err(error) => lost(guest, &error, &session.label),
-        }
-        None
+        // Should it fail, the first's own worker finds out.
+        let _ = first.client.socket.send(connected_to(&guest.nickname).as_bytes());
+        first.said.store(kept.len() as u64, Ordering::Relaxed);
+        let words = [connected_to(&first.nickname).as_bytes(), &std::mem::take(&mut *kept)].concat();
+        let told = guest.client.socket.send(&words);
+        // From here on the first's words go straight to the second.
+        let _ = second.set(Arc::clone(guest));
+        told
     }
 
-    /// Gives the seat up as long as nobody has come; `false` when the companion has, and was introduced.
-    fn leave(&self) -> bool {
-        lock(&self.house.lobby).leave(|waiting| Arc::ptr_eq(waiting, self.session));
-        lock(&self.session.state).guests.len() < 2
+    /// Passes on what the guest says; what it says before its companion comes is kept.
+    fn say(&self, words: &[u8]) -> Result<(), Lost<'_>> {
+        let Self { house, session, guest } = self;
+        if session.companion(guest).is_none() {
+            let mut kept = lock(&session.kept);
+            // It may have come just now.
+            if session.companion(guest).is_none() {
+                kept.extend_from_slice(words);
+                let is_full = kept.len() >= house.limits.kept;
+                drop(kept);
+                while is_full && session.companion(guest).is_none() && !house.stop.wait_for(LOOK_FOR_COMPANION) {}
+                return Ok(());
+            }
+        }
+        let Some(companion) = session.companion(guest) else { return Ok(()) };
+        companion.client.socket.send(words).map_err(|error| (companion, error))?;
+        guest.said.fetch_add(words.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Relays what the guest says to its companion, beginning with `words`, until its last word.
-    fn talk(&self, words: io::Result<Vec<u8>>) {
+    /// Gives the seat up as long as nobody has come, and tells whether that is so.
+    fn leave_alone(&self) -> bool {
+        lock(&self.house.lobby).leave(|waiting| Arc::ptr_eq(&waiting.first, self.guest));
+        // Who came before that is introduced once this is free.
+        drop(lock(&self.session.kept));
+        self.session.companion(self.guest).is_none()
+    }
+
+    /// What the companion, and the log, hear of the guest's last word.
+    fn part(&self, talked: Result<(), Lost<'_>>) {
         let Self { house, session, guest } = self;
-        let guests = lock(&session.state).guests.clone();
-        let Some(companion) = guests.iter().find(|other| !Arc::ptr_eq(other, guest)) else { return };
-        let is_stopped = || session.is_cut() || house.stop.is_set();
-        let relayed = match words {
-            Ok(words) => relay(guest, companion, &words, is_stopped),
-            Err(error) => Err((&***guest, error)),
-        };
-        match relayed {
+        let (is_alone, is_stopping) = (self.leave_alone(), house.stop.is_set());
+        match talked {
+            Ok(()) if is_alone && is_stopping => guest.client.socket.send_away(&refusal(STOPPING)),
             Ok(()) if !session.is_cut() => {
-                companion.client.socket.finish_sending();
-                if !house.stop.is_set() {
+                if let Some(companion) = session.companion(guest) {
+                    companion.client.socket.finish_sending();
+                }
+                if !is_stopping {
                     info!(target: LOG_TARGET, "👋 {guest} left{}", session.label);
                 }
             }
-            Err((who, error)) if !house.stop.is_set() => {
+            Err((who, error)) if !is_stopping => {
                 // Who has left already is not lost as well.
-                let has_left = who.is_done.load(Ordering::Relaxed);
+                let has_left = who.is_done();
                 if session.cut() && !has_left {
                     lost(who, &error, &session.label);
                 }
@@ -155,13 +136,11 @@ impl Seat<'_> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let Self { house, session, guest } = &*self;
-        if self.leave() {
-            return;
-        }
+        let is_alone = self.leave_alone();
         if thread::panicking() {
             session.cut();
         }
-        if !session.finish(guest) {
+        if !session.finish(guest) || is_alone {
             return;
         }
         info!(target: LOG_TARGET, "🏁 Chat session ended: {}{}", session.summary(), session.label);
@@ -172,9 +151,7 @@ impl Drop for Seat<'_> {
         if session.is_cut() {
             thread::sleep(UNDER_WAY);
         } else {
-            for guest in &lock(&session.state).guests {
-                guest.client.socket.close_in_order();
-            }
+            session.guests().for_each(|guest| guest.client.socket.close_in_order());
         }
     }
 }

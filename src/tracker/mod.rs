@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use log::{Level, info, warn};
 
-use crate::net::{self, is_timeout};
+use crate::net::is_timeout;
 use crate::protocol::{HANDSHAKE_LINE, Hello, Lines, PeerLine, TrackerLine, refusal};
-use crate::reception::{Client, Reception, Voice};
+use crate::reception::{self, Client, Voice};
 use crate::stop::Stop;
 use crate::sync::lock;
 use rooms::Rooms;
@@ -33,43 +33,19 @@ const SILENCE: Duration = Duration::from_secs(60);
 /// A member that takes nothing of what it is told for this long is disconnected: others wait meanwhile.
 const STALLED: Duration = Duration::from_millis(200);
 
-/// A tracker that listens.
-pub struct Tracker {
-    listeners: Vec<TcpListener>,
-    port: u16,
-    members: usize,
-}
-
 /// How many connections a tracker for so many members may have at once.
 #[must_use]
 pub fn connections(members: usize) -> usize {
     members + HANDSHAKES
 }
 
-impl Tracker {
-    /// Listens on every address of the host for so many members; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// The host has no address, or one cannot be listened on.
-    pub fn bind(host: &str, port: u16, members: usize) -> std::io::Result<Self> {
-        let (listeners, port) = net::listen(host, port)?;
-        Ok(Self { listeners, port, members })
-    }
-
-    /// The port it listens on.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Serves until `stop`; then every member was told so, and every thread is joined.
-    pub fn run(self, stop: &Stop) {
-        let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
-        let rooms = Mutex::new(Rooms::new(ROOM));
-        let stopping = stop.clone();
-        let serve = move |client: &Arc<Client>| serve(&rooms, client, &stopping);
-        Reception::new(voice, connections(self.members), STALLED, stop, serve).run(&self.listeners);
-    }
+/// Serves so many members at once until `stop`; then every member was told so, and every thread is joined.
+pub fn run(listeners: &[TcpListener], members: usize, stop: &Stop) {
+    let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
+    let rooms = Mutex::new(Rooms::new(ROOM));
+    let stopping = stop.clone();
+    let serve = move |client: &Arc<Client>| serve(&rooms, client, &stopping);
+    reception::run(listeners, voice, connections(members), STALLED, stop, serve);
 }
 
 /// Somebody in a room.
@@ -185,8 +161,8 @@ fn stay(member: &Member, mut lines: Lines) -> std::io::Result<()> {
             }
         }
         match socket.read(&mut buffer)? {
-            0 => return Ok(()),
-            length => lines.push(buffer.get(..length).unwrap_or_default()),
+            [] => return Ok(()),
+            words => lines.push(words),
         }
     }
 }

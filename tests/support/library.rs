@@ -3,7 +3,8 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use p2p_chat::server::{Limits, Server};
+use p2p_chat::net;
+use p2p_chat::server::{self, Limits};
 use p2p_chat::stop::Stop;
 
 use super::LIMIT;
@@ -18,13 +19,12 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) fn start(sessions: usize, limits: Limits) -> Self {
-        let server = Server::bind("127.0.0.1", 0, sessions, limits).expect("a free port");
-        let port = server.port();
+        let (listeners, port) = net::listen("127.0.0.1", 0).expect("a free port");
         let stop = Stop::default();
         let (end, ended) = channel();
         let stopped = stop.clone();
         thread::spawn(move || {
-            server.run(&stopped);
+            server::run(&listeners, sessions, limits, &stopped);
             end.send(()).ok();
         });
         Self { port, stop, ended }
