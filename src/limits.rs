@@ -11,10 +11,7 @@ const OTHERS: u64 = 32;
 pub fn raise_descriptors(clients: usize) -> Option<String> {
     let needed = clients as u64 + OTHERS;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    if soft >= needed {
-        return None;
-    }
-    let wanted = needed.min(hard);
+    let wanted = needed.clamp(soft, hard);
     let allowed = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).map_or(soft, |()| wanted);
     (allowed < needed).then(|| {
         format!(

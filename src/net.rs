@@ -2,7 +2,6 @@
 //!
 //! What is said over them is the business of [`crate::protocol`].
 
-use std::collections::HashSet;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
@@ -13,8 +12,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A write that makes no progress is looked at this many times before its time is up.
 const LOOKS: u32 = 6;
 
-/// How much of what somebody who is sent away still sends is read, in bytes, and for how long.
-const LAST_READ: usize = 1024 * 1024;
+/// How much of what somebody who is sent away still sends is read, in reads of 1 KiB, and for how long.
+const LAST_READS: usize = 1024;
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// `HOST:PORT` as people write it, an IPv6 address in brackets.
@@ -28,12 +27,12 @@ pub fn place(host: &str, port: u16) -> String {
 /// # Errors
 /// The system's, with the host and what to do.
 pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    let addresses = (bare, port).to_socket_addrs().map_err(|error| {
+    let addresses = (host.trim_matches(['[', ']']), port).to_socket_addrs().map_err(|error| {
         io::Error::new(error.kind(), format!("cannot find the host {host}: {error}; is the name right?"))
     })?;
-    let mut seen = HashSet::new();
-    Ok(addresses.filter(|address| seen.insert(*address)).collect())
+    let mut addresses: Vec<_> = addresses.collect();
+    addresses.dedup();
+    Ok(addresses)
 }
 
 /// Listens on every address of the host, on the same port; port 0 takes a free one.
@@ -44,14 +43,10 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 pub fn listen(host: &str, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
     let addresses = resolve(host, port)?;
     // A port that is free on one address may be taken on the next: with port 0 another one is tried.
-    let mut tries = if port == 0 { 20 } else { 1 };
-    loop {
-        tries -= 1;
-        match listen_on_all(&addresses) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && tries > 0 => {}
-            result => return result.map_err(|error| cannot_listen(&place(host, port), &error)),
-        }
-    }
+    let tries = if port == 0 { 20 } else { 1 };
+    let try_all = || listen_on_all(&addresses);
+    let listening = (1..tries).fold(try_all(), |listening, _| listening.or_else(|_| try_all()));
+    listening.map_err(|error| cannot_listen(&place(host, port), &error))
 }
 
 fn cannot_listen(place: &str, error: &io::Error) -> io::Error {
@@ -87,14 +82,10 @@ fn listen_on_all(addresses: &[SocketAddr]) -> io::Result<(Vec<TcpListener>, u16)
 /// # Errors
 /// The last address's, with what to do.
 pub fn connect(host: &str, port: u16) -> io::Result<Socket> {
-    let mut last = ErrorKind::AddrNotAvailable.into();
-    for address in resolve(host, port)? {
-        match connect_to(address, CONNECT) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last = error,
-        }
-    }
-    Err(io::Error::new(last.kind(), format!("{last}; is it running?")))
+    let none = Err(ErrorKind::AddrNotAvailable.into());
+    let try_next = |tried: io::Result<Socket>, address| tried.or_else(|_| connect_to(address, CONNECT));
+    let connected = resolve(host, port)?.into_iter().fold(none, try_next);
+    connected.map_err(|error| io::Error::new(error.kind(), format!("{error}; is it running?")))
 }
 
 /// Connects to one address, waiting for at most `limit`.
@@ -198,17 +189,11 @@ impl Socket {
         let mut looks = LOOKS;
         while !bytes.is_empty() {
             match (&self.0).write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(sent) => {
-                    bytes = bytes.get(sent..).unwrap_or_default();
-                    looks = LOOKS;
-                }
+                Ok(sent) => (bytes, looks) = (bytes.get(sent..).unwrap_or_default(), LOOKS),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_timeout(&error) && looks > 1 => looks -= 1,
-                Err(error) if is_timeout(&error) => {
-                    return Err(io::Error::new(ErrorKind::TimedOut, "it stopped reading"));
-                }
-                Err(error) => return Err(error),
+                Err(error) if !is_timeout(&error) => return Err(error),
+                Err(_) if looks == 1 => return Err(io::Error::new(ErrorKind::TimedOut, "it stopped reading")),
+                Err(_) => looks -= 1,
             }
         }
         Ok(())
@@ -236,7 +221,7 @@ impl Socket {
         !matches!(self.0.take_error(), Ok(None))
     }
 
-    /// Sends the last words and waits until the other side has closed, or sent 1 MiB more, or a second is over:
+    /// Sends the last words and waits until the other side has closed, or has sent too much, or a second is over:
     /// closing with unread input would be a reset, and the last words lost.
     pub fn send_away(&self, words: &str) {
         let deadline = Instant::now() + LAST_WAIT;
@@ -244,13 +229,10 @@ impl Socket {
             return;
         }
         self.finish_sending();
-        let (mut buffer, mut read) = ([0; 1024], 0);
-        while read < LAST_READ && Instant::now() < deadline {
+        let mut buffer = [0; 1024];
+        for _ in 0..LAST_READS {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.limit_reads(Some(left)).and_then(|()| self.read(&mut buffer)) {
-                Ok([]) | Err(_) => return,
-                Ok(words) => read += words.len(),
-            }
+            let Ok([_, ..]) = self.limit_reads(Some(left)).and_then(|()| self.read(&mut buffer)) else { return };
         }
     }
 }

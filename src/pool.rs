@@ -1,9 +1,8 @@
 //! A bounded thread pool that survives a panicking job and joins on stop.
 //!
 //! A job is taken only when a worker is free for it, so jobs may wait for one another without ever waiting for the pool.
-//! Threads are started when they are needed and end when they had nothing to do for [`IDLE`]. What a job is, is not its business.
+//! Threads are started when they are needed and end when they had nothing to do for a second. What a job is, is not its business.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use std::{io, thread};
 use crate::sync::{FOREVER, lock, wait_while};
 
 /// How long a thread without a job stays.
-pub const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(1);
 
 /// The stack of a worker, in bytes. Only what is touched takes memory; the address space of 10,000 workers stays at 5 GiB.
 const STACK: usize = 512 * 1024;
@@ -37,8 +36,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Job>,
-    /// Jobs queued or running, and the threads that are there for them: at least as many.
+    queue: Vec<Job>,
+    /// Jobs queued or running, and the threads that are there for them: at least as many, so no job waits in the queue.
     jobs: usize,
     workers: usize,
     closed: bool,
@@ -70,7 +69,7 @@ impl Pool {
             state.workers += 1;
         }
         state.jobs += 1;
-        state.queue.push_back(Box::new(job));
+        state.queue.push(Box::new(job));
         drop(state);
         self.shared.work.notify_one();
         Ok(())
@@ -88,47 +87,39 @@ impl Pool {
         self.wait(limit, |state| state.jobs > 0).jobs == 0
     }
 
-    /// Lets the jobs that were taken come to their end, and waits for the end of every thread.
-    pub fn join(&self) {
-        lock(&self.shared.state).closed = true;
-        self.shared.work.notify_all();
-        drop(self.wait(FOREVER, |state| state.workers > 0));
-    }
-
     fn wait(&self, limit: Duration, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
         wait_while(&self.shared.done, lock(&self.shared.state), limit, condition)
     }
 }
 
 impl Drop for Pool {
+    /// Lets the jobs that were taken come to their end, and waits for the end of every thread.
     fn drop(&mut self) {
-        self.join();
+        lock(&self.shared.state).closed = true;
+        self.shared.work.notify_all();
+        drop(self.wait(FOREVER, |state| state.workers > 0));
     }
 }
 
 impl Shared {
+    /// Runs jobs until there was none for a while.
     fn work(&self) {
-        while let Some(job) = self.next_job() {
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
-                let text = panic.downcast_ref::<&str>().copied();
-                let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-                log::error!(target: "pool", "🔥 a job panicked: {}", text.unwrap_or("for an unknown reason"));
+        let is_idle = |state: &mut State| state.queue.is_empty() && !state.closed;
+        let mut state = lock(&self.state);
+        loop {
+            state = wait_while(&self.work, state, IDLE, is_idle);
+            let Some(job) = state.queue.pop() else { break };
+            drop(state);
+            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                // Where and why, the panic itself has said on standard error.
+                log::error!(target: "pool", "🔥 a job panicked, its worker goes on");
             }
-            lock(&self.state).jobs -= 1;
+            state = lock(&self.state);
+            state.jobs -= 1;
             self.done.notify_all();
         }
+        state.workers -= 1;
         self.done.notify_all();
-    }
-
-    /// The next job, or `None` when this thread is to end.
-    fn next_job(&self) -> Option<Job> {
-        let is_idle = |state: &mut State| state.queue.is_empty() && !state.closed;
-        let mut state = wait_while(&self.work, lock(&self.state), IDLE, is_idle);
-        let job = state.queue.pop_front();
-        if job.is_none() {
-            state.workers -= 1;
-        }
-        job
     }
 }
 

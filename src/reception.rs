@@ -15,7 +15,7 @@ use crate::net::Socket;
 use crate::pool::Pool;
 use crate::protocol;
 use crate::stop::Stop;
-use crate::sync::lock;
+use crate::sync::{FOREVER, lock};
 
 /// How long an orderly stop waits for the workers before it ends what they do.
 const FAREWELL: Duration = Duration::from_millis(400);
@@ -93,7 +93,7 @@ pub(crate) fn run(
     thread::scope(|scope| {
         let accept = |listener| (listener, scope.spawn(move || reception.accept(listener)));
         let accepting: Vec<_> = listeners.iter().map(accept).collect();
-        stop.wait();
+        stop.wait_for(FOREVER);
         reception.clients().iter().for_each(|client| client.socket.stop_reading());
         if !reception.pool.is_done_within(FAREWELL) {
             for client in reception.clients() {
@@ -130,7 +130,7 @@ impl Reception<'_> {
                         error!(target: self.voice.target, "⚠️ Cannot accept a client: {error}; {advice}");
                     }
                     self.evict_longest_silent();
-                    let _ = self.stop.wait_for(Duration::from_millis(100));
+                    self.stop.wait_for(Duration::from_millis(100));
                 }
             }
         }

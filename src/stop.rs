@@ -1,11 +1,11 @@
 //! One orderly stop for Ctrl+C, SIGTERM, SIGHUP and errors.
 
-use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+use std::{io, mem, process};
 
-use crate::sync::{FOREVER, lock, wait_while};
+use crate::sync::{lock, wait_while};
 
 /// A flag that is set once and can be waited for. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +26,7 @@ impl Stop {
         self.0.0.load(Ordering::Relaxed)
     }
 
-    /// Waits until the flag is set.
-    pub fn wait(&self) {
-        let _ = self.wait_for(FOREVER);
-    }
-
     /// Waits until the flag is set, for at most this long, and tells whether it is.
-    #[must_use]
     pub fn wait_for(&self, limit: Duration) -> bool {
         let (_, mutex, changed) = &*self.0;
         drop(wait_while(changed, lock(mutex), limit, |()| !self.is_set()));
@@ -40,27 +34,20 @@ impl Stop {
     }
 }
 
-/// The exit code of a second Ctrl+C: 128 + SIGINT, as shells have it.
-pub const EXIT_INTERRUPTED: i32 = 130;
-
-/// Calls `first` at the first Ctrl+C, SIGTERM or SIGHUP; the second ends the process at once with [`EXIT_INTERRUPTED`],
-/// after `last`.
+/// Calls `first` at the first Ctrl+C, SIGTERM or SIGHUP; the second ends the process at once, after `last`, with the exit code
+/// 130: 128 + SIGINT, as shells have it.
 ///
 /// # Errors
 /// When the process has a handler for these signals already.
 #[expect(clippy::exit, reason = "a second Ctrl+C means: now, whatever still runs")]
-pub fn on_signal(
-    mut first: impl FnMut() + Send + 'static,
-    mut last: impl FnMut() + Send + 'static,
-) -> Result<(), ctrlc::Error> {
-    let mut signals = 0;
-    ctrlc::set_handler(move || {
-        signals += 1;
-        if signals == 1 {
-            first();
-        } else {
+pub fn on_signal(first: impl Fn() + Send + 'static, last: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut has_come = false;
+    let handler = move || {
+        if mem::replace(&mut has_come, true) {
             last();
-            process::exit(EXIT_INTERRUPTED);
+            process::exit(130);
         }
-    })
+        first();
+    };
+    ctrlc::set_handler(handler).map_err(|error| io::Error::other(format!("cannot catch Ctrl+C: {error}")))
 }

@@ -2,8 +2,6 @@
 //!
 //! What a nickname may be is decided in [`crate::nickname`], what a terminal does in [`crate::terminal`].
 
-use std::borrow::Cow;
-
 /// Characters that steer the direction of the text around them, so that a line reads otherwise than it was written
 /// (Unicode Standard Annex 9, table of explicit directional formatting characters, and the implicit marks).
 fn is_bidirectional_control(c: char) -> bool {
@@ -30,30 +28,22 @@ fn is_harmless(c: char) -> bool {
 /// A foreign text as it may be shown: bytes that are not UTF-8 become U+FFFD, what could drive a terminal
 /// becomes a visible escape such as `\u{1b}`.
 #[must_use]
-pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
-    if text.chars().all(is_harmless) {
-        return text;
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
+pub fn printable(bytes: &[u8]) -> String {
+    let mut safe = String::with_capacity(bytes.len());
+    for c in String::from_utf8_lossy(bytes).chars() {
         if is_harmless(c) {
             safe.push(c);
         } else {
             safe.extend(c.escape_unicode());
         }
     }
-    Cow::Owned(safe)
+    safe
 }
 
 /// One's own text as it may be sent: control characters other than tab are dropped.
 #[must_use]
-pub fn sendable(bytes: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(bytes);
-    if text.chars().any(|c| c.is_control() && c != '\t') {
-        return Cow::Owned(text.chars().filter(|&c| c == '\t' || !c.is_control()).collect());
-    }
-    text
+pub fn sendable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().filter(|&c| c == '\t' || !c.is_control()).collect()
 }
 
 #[cfg(test)]

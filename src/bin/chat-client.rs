@@ -29,12 +29,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let Arguments { host, port, nick } = Arguments::parse();
     logging::start("warn");
-    match client::run(&host, port, nick) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            // Nobody is left to be told when standard error is closed.
-            let _ = writeln!(io::stderr(), "❌ {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(reason) = client::run(&host, port, nick) else { return ExitCode::SUCCESS };
+    // Nobody is left to be told when standard error is closed.
+    let _ = writeln!(io::stderr(), "❌ {reason}");
+    ExitCode::FAILURE
 }

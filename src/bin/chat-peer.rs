@@ -65,13 +65,12 @@ fn main() -> ExitCode {
     logging::start(if io::stdin().is_terminal() { "off" } else { "warn" });
     let lan = lan || (listen.is_none() && connect.is_empty() && tracker.is_empty());
     let lan = lan.then_some(Lan { port: lan_port, host, broadcast });
-    match peer::run(Settings { name, room, listen, host, connect, trackers: tracker, lan, wait: wait.map(usize::from) })
-    {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            // Nobody is left to be told when standard error is closed.
-            let _ = writeln!(io::stderr(), "❌ {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(reason) =
+        peer::run(Settings { name, room, listen, host, connect, trackers: tracker, lan, wait: wait.map(usize::from) })
+    else {
+        return ExitCode::SUCCESS;
+    };
+    // Nobody is left to be told when standard error is closed.
+    let _ = writeln!(io::stderr(), "❌ {reason}");
+    ExitCode::FAILURE
 }

@@ -1,5 +1,6 @@
 //! `chat-server HOST PORT`: two people meet here and chat.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,18 +27,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { host, port, sessions } = Arguments::parse();
+    let arguments = Arguments::parse();
     logging::start("info");
-    match run(&host, port, sessions.into()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            error!(target: LOG_TARGET, "❌ {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(reason) = run(arguments) else { return ExitCode::SUCCESS };
+    error!(target: LOG_TARGET, "❌ {reason}");
+    ExitCode::FAILURE
 }
 
-fn run(host: &str, port: u16, sessions: usize) -> Result<(), String> {
+fn run(Arguments { host, port, sessions }: Arguments) -> io::Result<()> {
+    let sessions = usize::from(sessions);
     let limits = Limits::default();
     #[cfg(all(unix, feature = "descriptor-limit"))]
     if let Some(advice) = p2p_chat::limits::raise_descriptors(sessions * 2 + limits.handshakes) {
@@ -45,9 +43,9 @@ fn run(host: &str, port: u16, sessions: usize) -> Result<(), String> {
     }
     let stop = Stop::default();
     let stopping = stop.clone();
-    stop::on_signal(move || stopping.trigger(), || ()).map_err(|error| format!("cannot catch Ctrl+C: {error}"))?;
-    let (listeners, port) = net::listen(host, port).map_err(|error| error.to_string())?;
-    info!(target: LOG_TARGET, "🚀 Chat server started on {}", net::place(host, port));
+    stop::on_signal(move || stopping.trigger(), || ())?;
+    let (listeners, port) = net::listen(&host, port)?;
+    info!(target: LOG_TARGET, "🚀 Chat server started on {}", net::place(&host, port));
     server::run(&listeners, sessions, limits, &stop);
     info!(target: LOG_TARGET, "🛑 Server stopped");
     Ok(())

@@ -1,5 +1,6 @@
 //! `chat-tracker [HOST] [PORT]`: tells the members of a room where to find each other.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,27 +37,24 @@ fn host(text: &str) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { host, port, members } = Arguments::parse();
+    let arguments = Arguments::parse();
     logging::start("info");
-    match run(&host, port, members.into()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            error!(target: LOG_TARGET, "❌ {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(reason) = run(arguments) else { return ExitCode::SUCCESS };
+    error!(target: LOG_TARGET, "❌ {reason}");
+    ExitCode::FAILURE
 }
 
-fn run(host: &str, port: u16, members: usize) -> Result<(), String> {
+fn run(Arguments { host, port, members }: Arguments) -> io::Result<()> {
+    let members = usize::from(members);
     #[cfg(all(unix, feature = "descriptor-limit"))]
     if let Some(advice) = p2p_chat::limits::raise_descriptors(tracker::connections(members)) {
         log::warn!(target: LOG_TARGET, "⚠️ {advice}");
     }
     let stop = Stop::default();
     let stopping = stop.clone();
-    stop::on_signal(move || stopping.trigger(), || ()).map_err(|error| format!("cannot catch Ctrl+C: {error}"))?;
-    let (listeners, port) = net::listen(host, port).map_err(|error| error.to_string())?;
-    info!(target: LOG_TARGET, "🚀 Chat tracker started on {}", net::place(host, port));
+    stop::on_signal(move || stopping.trigger(), || ())?;
+    let (listeners, port) = net::listen(&host, port)?;
+    info!(target: LOG_TARGET, "🚀 Chat tracker started on {}", net::place(&host, port));
     tracker::run(&listeners, members, &stop);
     info!(target: LOG_TARGET, "🛑 Tracker stopped");
     Ok(())

@@ -76,7 +76,7 @@ pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Stri
     let (signalled, screen) = (ended.clone(), chat.screen.clone());
     // Nobody listens any more when the chat is over already.
     let leave = move || drop(signalled.send(End::Leave));
-    stop::on_signal(leave, move || screen.close()).map_err(|error| format!("Cannot catch Ctrl+C: {error}"))?;
+    stop::on_signal(leave, move || screen.close()).map_err(|error| error.to_string())?;
 
     if chat.screen.is_terminal() {
         let greeting = format!("🔌 Connected to chat server at {}\nType /exit to quit\n\n", chat.place);

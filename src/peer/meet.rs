@@ -108,7 +108,7 @@ pub(super) fn introduce(node: &Node, socket: &Socket, longest: usize) -> Result<
 fn not_met(answer: &[u8]) -> NotMet {
     match chat_refused(answer) {
         Some(reason) if reason == ALREADY_CONNECTED.as_bytes() => NotMet::Connected,
-        Some(reason) => NotMet::Refused(printable(reason).into_owned()),
+        Some(reason) => NotMet::Refused(printable(reason)),
         None => NotMet::Refused(
             "that is no chat-peer; for a chat-server there is chat-client, for a tracker --tracker".to_owned(),
         ),

@@ -47,7 +47,7 @@ use crate::pool::Pool;
 use crate::protocol::PeerLine;
 use crate::reception::{self, Client, Voice};
 use crate::stop::{self, Stop};
-use crate::sync::{lock, wait_while};
+use crate::sync::{FOREVER, lock, wait_while};
 use crate::terminal::{self, Keyboard};
 
 /// What the log lines of a node are filed under.
@@ -120,7 +120,7 @@ pub fn run(settings: Settings) -> io::Result<()> {
         interrupted.trigger();
         leaving.trigger();
     };
-    stop::on_signal(on_first, move || closing.close()).map_err(io::Error::other)?;
+    stop::on_signal(on_first, move || closing.close())?;
 
     let Settings { name, room, .. } = settings;
     let node = Arc::new(Node::new(name, room, port, screen, leave));
@@ -152,7 +152,7 @@ pub fn run(settings: Settings) -> io::Result<()> {
     let talker = Arc::clone(&node);
     thread::spawn(move || type_and_leave(&talker, keyboard, wait));
 
-    node.leave.wait();
+    node.leave.wait_for(FOREVER);
     let hurry = signalled.is_set() || node.screen.is_terminal();
     let behind = leave_all(&node, hurry);
     node.screen.close();

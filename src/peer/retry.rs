@@ -104,7 +104,7 @@ fn follow(node: &Node, socket: &Socket, mut lines: Lines, joined: impl FnOnce())
                     }
                 }
                 Some(TrackerLine::Ping) => joined.take().map_or((), |joined| joined()),
-                Some(TrackerLine::Refused(reason)) => return Err(NotMet::Refused(printable(&reason).into_owned())),
+                Some(TrackerLine::Refused(reason)) => return Err(NotMet::Refused(printable(&reason))),
                 None if joined.is_some() => return Err(NotMet::Refused("that is no tracker".to_owned())),
                 // Who has left it may still talk with us: the connection between us says when that is over.
                 Some(TrackerLine::Gone(_)) | None => {}

@@ -98,7 +98,7 @@ impl Keyboard {
     pub fn next_line(&mut self, prompt: &str) -> io::Result<Typed> {
         loop {
             if let Some(line) = self.lines.next_line() {
-                return Ok(Typed::Line { text: sendable(line.text).into_owned(), ended: line.ended });
+                return Ok(Typed::Line { text: sendable(line.text), ended: line.ended });
             }
             if self.ended {
                 return Ok(Typed::End);
