@@ -108,31 +108,28 @@ impl Chat {
 
     /// Returns the companion when it was the one to end the chat.
     fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, String> {
-        let mut input_ended = false;
-        loop {
-            // The reader thread always says how it ended.
-            match ends.recv().unwrap_or(End::Leave) {
-                End::Input => input_ended = true,
-                End::Failed(reason) => return Err(reason),
-                End::Leave => {
-                    self.socket.close_in_order();
-                    self.socket.finish_sending();
-                    self.wait_until_farewell(ends);
-                    return Ok(None);
+        // The reader thread always says how it ended.
+        let next_end = || ends.recv().unwrap_or(End::Leave);
+        let (mut end, mut input_ended) = (next_end(), self.screen.is_terminal());
+        if let End::Input = end {
+            (end, input_ended) = (next_end(), true);
+        }
+        match end {
+            End::Failed(reason) => Err(reason),
+            End::Companion(companion) => {
+                if !input_ended {
+                    self.wait_until_all_is_sent(ends)?;
                 }
-                End::Companion(companion) => {
-                    if !self.screen.is_terminal() && !input_ended {
-                        self.wait_until_all_is_sent(ends)?;
-                    }
-                    return Ok(Some(companion));
-                }
+                Ok(Some(companion))
+            }
+            End::Leave | End::Input => {
+                self.socket.close_in_order();
+                self.socket.finish_sending();
+                // What arrives meanwhile is still shown.
+                while let Ok(End::Leave | End::Input) = ends.recv_timeout(FAREWELL) {}
+                Ok(None)
             }
         }
-    }
-
-    /// What arrives meanwhile is still shown.
-    fn wait_until_farewell(&self, ends: &Receiver<End>) {
-        while let Ok(End::Leave | End::Input) = ends.recv_timeout(FAREWELL) {}
     }
 
     /// The companion says no more, but may still listen: what standard input has at hand is sent.
@@ -144,10 +141,7 @@ impl Chat {
                 // A writer that does not wait for standard input waits for a slow server.
                 Err(RecvTimeoutError::Timeout)
                     if before.is_multiple_of(2) || before != self.waits.load(Ordering::Relaxed) => {}
-                _ => {
-                    self.socket.finish_sending();
-                    return Ok(());
-                }
+                _ => return Ok(()),
             }
         }
     }

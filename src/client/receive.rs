@@ -11,7 +11,7 @@ use crate::nickname::Nickname;
 use crate::protocol::{Greeting, Lines, MESSAGE_PIECE, Said};
 use crate::text::printable;
 
-/// How long a server may take to say its first word.
+/// How long a server may take to ask for a nickname.
 const FIRST_WORD: Duration = Duration::from_secs(10);
 /// How long it may take from its question for a nickname to its verdict: it allows 30 s for the answer.
 const VERDICT: Duration = Duration::from_secs(45);
@@ -39,7 +39,7 @@ fn meet(chat: &Chat, turn: &Sender<Turn>) -> Result<(Nickname, Vec<u8>), End> {
     // The writer is gone only when the chat is over.
     let tell = |next| drop(turn.send(next));
     let stranger =
-        |said: String| End::Failed(format!("{} is not a chat server: {said}; are host and port right?", chat.place));
+        |said: &str| End::Failed(format!("{} is not a chat server: {said}; are host and port right?", chat.place));
     loop {
         while let Some(said) = greeting.next_said() {
             debug!(target: LOG_TARGET, "the server said {said:?}");
@@ -68,20 +68,17 @@ fn meet(chat: &Chat, turn: &Sender<Turn>) -> Result<(Nickname, Vec<u8>), End> {
                     tell(Turn::MayEnd);
                     return Ok((companion, greeting.rest().to_vec()));
                 }
-                Said::Strange(words) => return Err(stranger(format!("it said \"{words}\""))),
+                Said::Strange(words) => return Err(stranger(&format!("it said \"{words}\""))),
             }
         }
+        let is_new = limit == Some(FIRST_WORD);
         match chat.socket.limit_reads(limit).and_then(|()| chat.socket.read(&mut buffer)) {
-            Ok([]) if greeting.has_begun() => return Err(lost("the server has gone")),
-            Ok([]) => return Err(stranger("it closed the connection without asking for a nickname".to_owned())),
-            Ok(words) => greeting.received(words),
-            Err(error) if is_timeout(&error) && greeting.has_begun() => {
-                return Err(lost("the server does not answer"));
-            }
-            Err(error) if is_timeout(&error) => {
-                return Err(stranger(format!("it asked for no nickname within {} seconds", FIRST_WORD.as_secs())));
-            }
-            Err(error) => return Err(lost(error)),
+            Ok(words @ [_, ..]) => greeting.received(words),
+            Ok(_) if is_new => return Err(stranger("it closed the connection without asking for a nickname")),
+            Ok(_) => return Err(lost("the server has gone")),
+            Err(error) if !is_timeout(&error) => return Err(lost(error)),
+            Err(_) if is_new => return Err(stranger("it asked for no nickname within 10 seconds")),
+            Err(_) => return Err(lost("the server does not answer")),
         }
     }
 }
@@ -95,18 +92,15 @@ fn listen(chat: &Chat, words: &[u8]) -> Result<(), End> {
     lines.push(words);
     loop {
         show_lines(chat, &mut lines)?;
-        let words = chat.socket.read(&mut buffer).map_err(lost)?;
-        if words.is_empty() {
+        match chat.socket.read(&mut buffer).map_err(lost)? {
             // The last line may lack its end.
-            if !lines.rest().is_empty() {
-                lines.push(b"\n");
-            }
-            show_lines(chat, &mut lines)?;
-            chat.socket.close_in_order();
-            return Ok(());
+            [] if !lines.rest().is_empty() => lines.push(b"\n"),
+            [] => break,
+            words => lines.push(words),
         }
-        lines.push(words);
     }
+    chat.socket.close_in_order();
+    Ok(())
 }
 
 /// Shows the lines that are complete, all at once.

@@ -1,5 +1,6 @@
 //! The writer thread: the keyboard to the socket.
 
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 
@@ -22,18 +23,14 @@ Anything else is sent to your companion when you press Enter.
 
 /// Sends what is typed until that ends.
 pub(super) fn send(chat: &Chat, mut keyboard: Keyboard, turns: &Receiver<Turn>) -> End {
-    match introduce(chat, &mut keyboard, turns).and_then(|()| talk(chat, &mut keyboard, turns)) {
-        Ok(end) | Err(end) => end,
-    }
+    let introduced = introduce(chat, &mut keyboard, turns);
+    introduced.and_then(|()| talk(chat, &mut keyboard, turns)).unwrap_or_else(|end| end)
 }
 
 /// Gives nicknames until the server takes one.
 fn introduce(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<(), End> {
     while let Turn::GiveNickname = next_turn(turns)? {
-        let nickname = match &chat.nickname {
-            Some(nickname) => nickname.clone(),
-            None => ask_nickname(chat, keyboard)?,
-        };
+        let nickname = chat.nickname.clone().map_or_else(|| ask_nickname(chat, keyboard), Ok)?;
         chat.socket.send(format!("{nickname}\n").as_bytes()).map_err(lost)?;
     }
     Ok(())
@@ -43,67 +40,51 @@ fn introduce(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Re
 fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
     let is_person = chat.screen.is_terminal();
     loop {
-        let text = match next_line(chat, keyboard, ASK_NICKNAME)? {
-            Typed::Line { text, .. } => text,
-            Typed::End if is_person => return Err(End::Leave),
-            Typed::End => {
-                let advice = "No nickname: give one with --nick, or as the first line of standard input";
-                return Err(End::Failed(advice.to_owned()));
+        let refused = match next(chat, keyboard, ASK_NICKNAME)? {
+            Typed::Text(text) => match text.parse() {
+                Ok(nickname) => return Ok(nickname),
+                Err(reason) => format!("Nickname refused: {reason}"),
+            },
+            Typed::Command(command) => {
+                obey(chat, &command)?;
+                continue;
             }
+            Typed::End if !is_person => {
+                "No nickname: give one with --nick, or as the first line of standard input".to_owned()
+            }
+            Typed::Exit | Typed::End => return Err(End::Leave),
         };
-        match (text.trim(), text.parse()) {
-            ("/exit" | "/quit", _) => return Err(End::Leave),
-            ("/help", _) if is_person => chat.show(HELP.as_bytes())?,
-            (_, Ok(nickname)) => return Ok(nickname),
-            (_, Err(reason)) if is_person => chat.status("🚫", &format!("Nickname refused: {reason}"))?,
-            (_, Err(reason)) => return Err(End::Failed(format!("Nickname refused: {reason}"))),
+        if !is_person {
+            return Err(End::Failed(refused));
         }
+        chat.status("🚫", &refused)?;
     }
 }
 
 /// Sends messages until the end of what is typed.
 fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<End, End> {
-    let is_person = chat.screen.is_terminal();
     let mut batch = String::new();
-    let mut begins = true;
-    while let Typed::Line { text, ended } = next_line(chat, keyboard, ASK_MESSAGE)? {
-        // A piece of a longer line is no command, whatever it looks like.
-        let command = if begins && ended { text.trim_end() } else { "" };
-        begins = ended;
-        match command {
-            "/exit" | "/quit" => {
-                flush(chat, &mut batch)?;
-                if !is_person {
-                    wait_for_companion(turns)?;
-                }
-                return Ok(End::Leave);
-            }
-            "/help" if is_person => chat.show(HELP.as_bytes())?,
-            // `//text` stands for the message `/text`.
-            _ if is_person && command.starts_with("//") => batch.extend([text.get(1..).unwrap_or_default(), "\n"]),
-            _ if is_person && command.starts_with('/') => {
-                let advice = "is no command, and was not sent: /help lists them, //";
-                chat.show(format!("{text} {advice}{} sends it\n", text.trim_start_matches('/')).as_bytes())?;
-            }
-            _ => batch.extend([text.as_str(), if ended { "\n" } else { "" }]),
+    let end = loop {
+        match next(chat, keyboard, ASK_MESSAGE)? {
+            Typed::Text(text) => batch.push_str(&text),
+            Typed::Command(command) => obey(chat, &command)?,
+            end => break end,
         }
         if batch.len() >= BATCH || !keyboard.has_more() {
-            flush(chat, &mut batch)?;
+            chat.socket.send(mem::take(&mut batch).as_bytes()).map_err(lost)?;
         }
-    }
-    if is_person {
+    };
+    chat.socket.send(batch.as_bytes()).map_err(lost)?;
+    if chat.screen.is_terminal() {
         return Ok(End::Leave);
     }
-    flush(chat, &mut batch)?;
-    wait_for_companion(turns)?;
+    // The server would take a script's end for leaving as long as there is no companion, and what it said would be lost.
+    while !matches!(next_turn(turns)?, Turn::MayEnd) {}
+    if let Typed::Exit = end {
+        return Ok(End::Leave);
+    }
     chat.socket.finish_sending();
     Ok(End::Input)
-}
-
-/// The server would take a script's end for leaving as long as there is no companion, and what it said would be lost.
-fn wait_for_companion(turns: &Receiver<Turn>) -> Result<(), End> {
-    while !matches!(next_turn(turns)?, Turn::MayEnd) {}
-    Ok(())
 }
 
 fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {
@@ -111,15 +92,16 @@ fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {
     turns.recv().map_err(|_| End::Input)
 }
 
-fn next_line(chat: &Chat, keyboard: &mut Keyboard, prompt: &str) -> Result<Typed, End> {
+fn next(chat: &Chat, keyboard: &mut Keyboard, prompt: &str) -> Result<Typed, End> {
     chat.waits.fetch_add(1, Ordering::Relaxed);
-    let line = keyboard.next_line(prompt).map_err(|error| End::Failed(unusable(error)));
+    let typed = keyboard.next(prompt).map_err(|error| End::Failed(unusable(error)));
     chat.waits.fetch_add(1, Ordering::Relaxed);
-    line
+    typed
 }
 
-fn flush(chat: &Chat, batch: &mut String) -> Result<(), End> {
-    chat.socket.send(batch.as_bytes()).map_err(lost)?;
-    batch.clear();
-    Ok(())
+fn obey(chat: &Chat, command: &str) -> Result<(), End> {
+    if command == "/help" {
+        return chat.show(HELP.as_bytes());
+    }
+    chat.show(format!("{command} is no command, and was not sent: /help lists them, /{command} sends it\n").as_bytes())
 }

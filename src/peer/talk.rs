@@ -23,22 +23,15 @@ Anything else is sent to everybody when you press Enter.
 /// Sends what is typed until that ends. The first line waits until so many others are there.
 pub(super) fn talk(node: &Node, keyboard: &mut Keyboard, wait: usize) -> io::Result<()> {
     let is_terminal = node.screen.is_terminal();
-    let (mut waiting, mut alone, mut begins) = (wait > 0, false, true);
+    let (mut waiting, mut alone) = (wait > 0, false);
     loop {
-        let Typed::Line { text, ended } = keyboard.next_line(ASK_MESSAGE)? else { return Ok(()) };
-        // A piece of a longer line is no command, whatever it looks like.
-        let command = if begins && ended { text.trim_end() } else { "" };
-        begins = ended;
-        let is_command = is_terminal && command.starts_with('/');
-        let message = match command {
-            "/exit" | "/quit" => return Ok(()),
-            // `//text` stands for the message `/text`. Only a person gives commands: a script's lines go out as they are.
-            escaped if is_command && escaped.starts_with("//") => text.get(1..).unwrap_or_default(),
-            command if is_command => {
-                obey(node, command);
+        let message = match keyboard.next(ASK_MESSAGE)? {
+            Typed::Text(text) => text,
+            Typed::Command(command) => {
+                obey(node, &command);
                 continue;
             }
-            _ => text.as_str(),
+            Typed::Exit | Typed::End => return Ok(()),
         };
         if std::mem::take(&mut waiting) {
             node.wait_for_others(wait);
@@ -46,7 +39,7 @@ pub(super) fn talk(node: &Node, keyboard: &mut Keyboard, wait: usize) -> io::Res
         if node.leave.is_set() {
             return Ok(());
         }
-        let was_alone = std::mem::replace(&mut alone, !node.say(message));
+        let was_alone = std::mem::replace(&mut alone, !node.say(message.trim_end_matches('\n')));
         if alone && !was_alone {
             let later = if is_terminal { "; who comes later can ask for what was said with /history" } else { "" };
             node.status("🤷", &format!("Nobody else is here to hear this{later}"));

@@ -38,21 +38,14 @@ const LEAVE_EDITING: &[u8] = b"\x1b[?2004l\r\n\x1b[J";
 
 pub(super) fn open() -> io::Result<(Input, Arc<Gate>)> {
     let found = tcgetattr(io::stdin())?;
-    let config = Config::builder().max_history_size(RECALLED).map_err(to_io)?.auto_add_history(true);
+    let config = Config::builder().max_history_size(RECALLED).map_err(io::Error::other)?.auto_add_history(true);
     // Colours are for the gate: without them the editor draws its prompt unasked.
-    let mut editor = Editor::with_config(config.color_mode(ColorMode::Forced).build()).map_err(to_io)?;
-    let printer = Box::new(editor.create_external_printer().map_err(to_io)?);
+    let mut editor = Editor::with_config(config.color_mode(ColorMode::Forced).build()).map_err(io::Error::other)?;
+    let printer = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
     let state = State { stage: Stage::Direct, under_way: None, asked: false, printer, found };
     let gate = Arc::new(Gate { state: Mutex::new(state), changed: Condvar::new() });
     editor.set_helper(Some(Watch(Arc::clone(&gate))));
     Ok((Input { editor, gate: Arc::clone(&gate) }, gate))
-}
-
-fn to_io(error: ReadlineError) -> io::Error {
-    match error {
-        ReadlineError::Io(error) => error,
-        error => io::Error::other(error),
-    }
 }
 
 pub(super) struct Gate {
@@ -138,7 +131,7 @@ impl super::Input for Input {
                 Ok(true)
             }
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(false),
-            Err(error) => Err(to_io(error)),
+            Err(error) => Err(io::Error::other(error)),
         }
     }
 }
@@ -152,7 +145,7 @@ impl super::Output for Gate {
         let text = String::from_utf8_lossy(lines).into_owned();
         state.under_way = Some(text.clone());
         // The editor's queue has room for one text and holds none: this does not block.
-        state.printer.print(text).map_err(to_io)
+        state.printer.print(text).map_err(io::Error::other)
     }
 
     fn close(&self) {

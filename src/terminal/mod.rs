@@ -7,13 +7,12 @@
 mod editor;
 mod simple;
 
-use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, mpsc};
-use std::thread;
 use std::time::Duration;
+use std::{env, mem, thread};
 
-use crate::protocol::{Lines, MESSAGE_PIECE};
+use crate::protocol::{Line, Lines, MESSAGE_PIECE};
 use crate::text::sendable;
 use simple::Simple;
 
@@ -29,10 +28,10 @@ pub fn open() -> io::Result<(Keyboard, Screen)> {
     #[cfg(feature = "line-editor")]
     if is_terminal && !is_dumb() {
         let (input, output) = editor::open()?;
-        return Ok((Keyboard::new(input), Screen { output, is_terminal }));
+        return Ok((Keyboard::new(input, is_terminal), Screen { output, is_terminal }));
     }
     let simple = Simple::new(is_terminal);
-    Ok((Keyboard::new(simple.clone()), Screen { output: Arc::new(simple), is_terminal }))
+    Ok((Keyboard::new(simple.clone(), is_terminal), Screen { output: Arc::new(simple), is_terminal }))
 }
 
 /// Terminals that cannot move the cursor, by the names that termcap and line editors know.
@@ -67,14 +66,13 @@ fn write(bytes: &[u8]) -> io::Result<()> {
 
 /// What a person, or a script, typed.
 pub enum Typed {
-    /// A line without control characters; `ended` is `false` for a piece of one longer than
-    /// [`MESSAGE_PIECE`], which the next continues.
-    Line {
-        /// The text without a line end.
-        text: String,
-        /// Whether the line ends here.
-        ended: bool,
-    },
+    /// A message without control characters, with its LF; without it, a piece of one longer than [`MESSAGE_PIECE`], which the
+    /// next continues.
+    Text(String),
+    /// `/exit` or `/quit`.
+    Exit,
+    /// Another line of a person that begins with `/`; `//text` stands for the message `/text`. A script's are messages.
+    Command(String),
     /// Ctrl+D on an empty line, Ctrl+C in the line editor, or the end of standard input.
     End,
 }
@@ -83,34 +81,47 @@ pub enum Typed {
 pub struct Keyboard {
     input: Box<dyn Input>,
     lines: Lines,
-    ended: bool,
+    is_person: bool,
+    /// A line begins, and not one more piece of it.
+    begins: bool,
 }
 
 impl Keyboard {
-    fn new(input: impl Input + 'static) -> Self {
-        Self { input: Box::new(input), lines: Lines::new(MESSAGE_PIECE), ended: false }
+    fn new(input: impl Input + 'static, is_person: bool) -> Self {
+        Self { input: Box::new(input), lines: Lines::new(MESSAGE_PIECE), is_person, begins: true }
     }
 
     /// The next line. A terminal asks for it with `prompt`.
     ///
     /// # Errors
     /// When standard input cannot be read.
-    pub fn next_line(&mut self, prompt: &str) -> io::Result<Typed> {
+    pub fn next(&mut self, prompt: &str) -> io::Result<Typed> {
         loop {
-            if let Some(line) = self.lines.next_line() {
-                return Ok(Typed::Line { text: sendable(line.text), ended: line.ended });
+            if let Some(Line { text, ended }) = self.lines.next_line() {
+                let text = sendable(text);
+                // A piece of a longer line is no command, whatever it looks like.
+                let is_whole = mem::replace(&mut self.begins, ended) && ended;
+                let is_command = is_whole && self.is_person && text.starts_with('/');
+                return Ok(match text.trim_end() {
+                    "/exit" | "/quit" if is_whole => Typed::Exit,
+                    command if is_command && !text.starts_with("//") => Typed::Command(command.to_owned()),
+                    _ => {
+                        let message = text.get(usize::from(is_command)..).unwrap_or_default();
+                        Typed::Text(message.to_owned() + if ended { "\n" } else { "" })
+                    }
+                });
             }
-            if self.ended {
-                return Ok(Typed::End);
-            }
-            self.ended = !self.input.read(prompt, &mut self.lines)?;
-            if self.ended && !self.lines.rest().is_empty() {
+            if !self.input.read(prompt, &mut self.lines)? {
+                if self.lines.rest().is_empty() {
+                    return Ok(Typed::End);
+                }
+                // The last line may lack its end.
                 self.lines.push(b"\n");
             }
         }
     }
 
-    /// Whether the next line is here already, so that [`Self::next_line`] will not wait.
+    /// Whether the next line is here already, so that [`Self::next`] will not wait.
     #[must_use]
     pub fn has_more(&self) -> bool {
         self.lines.rest().contains(&b'\n')
