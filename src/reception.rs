@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{Level, error, log, warn};
+use log::{error, info, warn};
 
 use crate::net::Socket;
 use crate::pool::Pool;
@@ -19,13 +19,6 @@ use crate::sync::{FOREVER, lock};
 
 /// How long an orderly stop waits for the workers before it ends what they do.
 const FAREWELL: Duration = Duration::from_millis(400);
-
-/// How the lines of a log speak of clients.
-pub(crate) struct Voice {
-    pub(crate) target: &'static str,
-    pub(crate) level: Level,
-    pub(crate) client: &'static str,
-}
 
 /// A connected client. Its socket closes, and its number is free again, when the last who holds it lets go.
 pub(crate) struct Client {
@@ -69,7 +62,7 @@ type Serve = dyn Fn(&Arc<Client>) + Send + Sync;
 
 /// Everyone who is connected, and the workers who serve them.
 struct Reception<'a> {
-    voice: Voice,
+    log_target: &'static str,
     pool: Pool,
     stalled: Duration,
     serve: Arc<Serve>,
@@ -82,14 +75,14 @@ struct Reception<'a> {
 /// Then their streams are made to end, what still goes on after [`FAREWELL`] is ended, and every thread has come to its end.
 pub(crate) fn run(
     listeners: &[TcpListener],
-    voice: Voice,
+    log_target: &'static str,
     workers: usize,
     stalled: Duration,
     stop: &Stop,
     serve: impl Fn(&Arc<Client>) + Send + Sync + 'static,
 ) {
     let (pool, serve) = (Pool::new("client", workers), Arc::new(serve));
-    let reception = &Reception { voice, pool, stalled, serve, clients: Mutex::default(), stop };
+    let reception = &Reception { log_target, pool, stalled, serve, clients: Mutex::default(), stop };
     thread::scope(|scope| {
         let accept = |listener| (listener, scope.spawn(move || reception.accept(listener)));
         let accepting: Vec<_> = listeners.iter().map(accept).collect();
@@ -127,7 +120,7 @@ impl Reception<'_> {
                     if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
                         complained = Some(Instant::now());
                         let advice = "raise the limit of open files (ulimit -n)?";
-                        error!(target: self.voice.target, "⚠️ Cannot accept a client: {error}; {advice}");
+                        error!(target: self.log_target, "⚠️ Cannot accept a client: {error}; {advice}");
                     }
                     self.evict_longest_silent();
                     self.stop.wait_for(Duration::from_millis(100));
@@ -142,9 +135,8 @@ impl Reception<'_> {
         // What a stalled client can hold up is bounded from its first byte on.
         socket.limit_stalls(self.stalled)?;
         let client = self.add(socket);
-        let (Voice { target, level, client: who }, number) = (&self.voice, client.number);
-        let mark = if number.is_multiple_of(2) { "🟣" } else { "🔵" };
-        log!(target: target, *level, "{mark} {who} {number} connected from {address}");
+        let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
+        info!(target: self.log_target, "{mark} Client {} connected from {address}", client.number);
         if self.stop.is_set() {
             // It came too late for the farewell.
             client.socket.stop_reading();
@@ -186,7 +178,7 @@ impl Reception<'_> {
     }
 
     fn refuse(&self, client: &Client, reason: impl std::fmt::Display) {
-        warn!(target: self.voice.target, "⛔ {} {} refused: {reason}", self.voice.client, client.number);
+        warn!(target: self.log_target, "⛔ Client {} refused: {reason}", client.number);
         // One short line into an empty send buffer: this cannot block.
         let _ = client.socket.send(protocol::refusal(reason).as_bytes());
     }

@@ -33,9 +33,9 @@ fn receive(lengths: &[u8], mut bytes: &[u8]) -> (Vec<String>, Option<Nickname>, 
             Step::Read(_) => {
                 let (chunk, behind) = bytes.split_at(lengths.next().unwrap_or(1).clamp(1, bytes.len()));
                 bytes = behind;
-                arrival.received(chunk);
+                arrival.lines.push(chunk);
             }
-            Step::Named(name) => return (said, Some(name), [arrival.rest(), bytes].concat()),
+            Step::Named(name) => return (said, Some(name), [arrival.lines.rest(), bytes].concat()),
             Step::SendAway(words) => {
                 said.push(words);
                 return (said, None, Vec::new());

@@ -8,7 +8,7 @@ use log::debug;
 use super::{Chat, End, LOG_TARGET, lost};
 use crate::net::is_timeout;
 use crate::nickname::Nickname;
-use crate::protocol::{Greeting, Lines, MESSAGE_PIECE, Said};
+use crate::protocol::{HANDSHAKE_LINE, Lines, MESSAGE_PIECE, Said};
 use crate::text::printable;
 
 /// How long a server may take to ask for a nickname.
@@ -33,19 +33,18 @@ pub(super) fn receive(chat: &Chat, turn: &Sender<Turn>) -> End {
 
 /// Everything until there is a companion. Returns it, and what it has said already.
 fn meet(chat: &Chat, turn: &Sender<Turn>) -> Result<(Nickname, Vec<u8>), End> {
-    let mut greeting = Greeting::default();
-    let mut buffer = [0; 1024];
-    let mut limit = Some(FIRST_WORD);
+    let (mut lines, mut buffer) = (Lines::new(HANDSHAKE_LINE), [0; 1024]);
+    let (mut asked, mut limit) = (false, Some(FIRST_WORD));
     // The writer is gone only when the chat is over.
     let tell = |next| drop(turn.send(next));
     let stranger =
         |said: &str| End::Failed(format!("{} is not a chat server: {said}; are host and port right?", chat.place));
     loop {
-        while let Some(said) = greeting.next_said() {
+        while let Some(said) = Said::next(&mut lines, asked) {
             debug!(target: LOG_TARGET, "the server said {said:?}");
             match said {
                 Said::Asked => {
-                    limit = Some(VERDICT);
+                    (asked, limit) = (true, Some(VERDICT));
                     tell(Turn::GiveNickname);
                 }
                 Said::NicknameRefused(reason) => {
@@ -66,18 +65,17 @@ fn meet(chat: &Chat, turn: &Sender<Turn>) -> Result<(Nickname, Vec<u8>), End> {
                     chat.status("💬", &format!("{who}Connected to {companion}"))?;
                     tell(Turn::Talk);
                     tell(Turn::MayEnd);
-                    return Ok((companion, greeting.rest().to_vec()));
+                    return Ok((companion, lines.rest().to_vec()));
                 }
                 Said::Strange(words) => return Err(stranger(&format!("it said \"{words}\""))),
             }
         }
-        let is_new = limit == Some(FIRST_WORD);
         match chat.socket.limit_reads(limit).and_then(|()| chat.socket.read(&mut buffer)) {
-            Ok(words @ [_, ..]) => greeting.received(words),
-            Ok(_) if is_new => return Err(stranger("it closed the connection without asking for a nickname")),
+            Ok(words @ [_, ..]) => lines.push(words),
+            Ok(_) if !asked => return Err(stranger("it closed the connection without asking for a nickname")),
             Ok(_) => return Err(lost("the server has gone")),
             Err(error) if !is_timeout(&error) => return Err(lost(error)),
-            Err(_) if is_new => return Err(stranger("it asked for no nickname within 10 seconds")),
+            Err(_) if !asked => return Err(stranger("it asked for no nickname within 10 seconds")),
             Err(_) => return Err(lost("the server does not answer")),
         }
     }

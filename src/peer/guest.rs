@@ -24,7 +24,7 @@ pub(super) fn serve(node: &Node, client: &Arc<Client>, first: &[u8], deadline: I
     let link = Link::accepted(client);
     let now = Instant::now();
     let mut arrival = Arrival::new(now, deadline - now);
-    arrival.received(first);
+    arrival.lines.push(first);
     let Some(name) = ask(node, &link, &mut arrival) else { return };
     let visit = Visit { node, name, link: &link };
     client.settle();
@@ -34,7 +34,7 @@ pub(super) fn serve(node: &Node, client: &Arc<Client>, first: &[u8], deadline: I
         let visit = visit;
         // A person may think for hours: no sign of life is expected, and none is sent.
         if thread::Builder::new().spawn_scoped(scope, || link.write(b"")).is_ok() {
-            visit.listen(arrival.rest());
+            visit.listen(arrival.lines.rest());
         }
     });
 }
@@ -53,7 +53,7 @@ fn ask(node: &Node, link: &Link, arrival: &mut Arrival) -> Option<Nickname> {
             Step::Read(limit) => {
                 match socket.limit_reads(Some(limit)).and_then(|()| socket.read(&mut buffer)) {
                     Ok([]) => return None,
-                    Ok(words) => arrival.received(words),
+                    Ok(words) => arrival.lines.push(words),
                     Err(error) if is_timeout(&error) => {}
                     Err(_) => return None,
                 }

@@ -34,8 +34,6 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use log::Level;
-
 pub use lan::Lan;
 use link::{Link, PATIENCE};
 use mesh::{GUESTS, MEMBERS};
@@ -45,7 +43,7 @@ use crate::net;
 use crate::nickname::Nickname;
 use crate::pool::Pool;
 use crate::protocol::PeerLine;
-use crate::reception::{self, Client, Voice};
+use crate::reception::{self, Client};
 use crate::stop::{self, Stop};
 use crate::sync::{FOREVER, lock, wait_while};
 use crate::terminal::{self, Keyboard};
@@ -129,12 +127,11 @@ pub fn run(settings: Settings) -> io::Result<()> {
         node.show(b"Type /exit to quit, /help for more\n\n");
     }
     let (leaving, welcoming) = (Stop::default(), Arc::clone(&node));
-    let voice = Voice { target: LOG_TARGET, level: Level::Debug, client: "Connection" };
     let serve = move |client: &Arc<Client>| meet::accepted(&welcoming, client);
     let (received, all_received) = mpsc::channel();
     let ending = leaving.clone();
     thread::spawn(move || {
-        reception::run(&listeners, voice, MEMBERS + GUESTS + HANDSHAKES, PATIENCE, &ending, serve);
+        reception::run(&listeners, LOG_TARGET, MEMBERS + GUESTS + HANDSHAKES, PATIENCE, &ending, serve);
         received.send(())
     });
     for Place { host, port } in settings.connect {

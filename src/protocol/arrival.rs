@@ -10,7 +10,7 @@ use crate::nickname::Nickname;
 pub enum Step {
     /// Send this.
     Say(String),
-    /// Read more, for at most this long, and call [`Arrival::received`]; when nothing came, call [`Arrival::next`] again.
+    /// Read more, for at most this long, and add it to [`Arrival::lines`]; when nothing came, call [`Arrival::next`] again.
     Read(Duration),
     /// The client has said who it is. Give it a seat, or call [`Arrival::refuse_nickname`].
     Named(Nickname),
@@ -20,9 +20,9 @@ pub enum Step {
 
 /// A client that was asked, by [`PROMPT`], and has not got a seat yet. Knows no socket: bytes and time go in, steps come out.
 pub struct Arrival {
-    lines: Lines,
+    /// What it has sent; behind its nickname, the start of its conversation.
+    pub lines: Lines,
     refusals: usize,
-    allowed: Duration,
     deadline: Instant,
 }
 
@@ -30,12 +30,7 @@ impl Arrival {
     /// A client that came at `now` and may take as long as `allowed`, in total, to give a nickname.
     #[must_use]
     pub fn new(now: Instant, allowed: Duration) -> Self {
-        Self { lines: Lines::new(HANDSHAKE_LINE), refusals: 0, allowed, deadline: now + allowed }
-    }
-
-    /// Takes in what the client sent.
-    pub fn received(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
+        Self { lines: Lines::new(HANDSHAKE_LINE), refusals: 0, deadline: now + allowed }
     }
 
     /// What to do next.
@@ -48,10 +43,7 @@ impl Arrival {
                 Ok(nickname) => Step::Named(nickname),
                 Err(reason) => self.refuse_nickname(reason),
             },
-            None if now >= self.deadline => Step::SendAway(refusal(format_args!(
-                "too slow, a nickname was expected within {} seconds",
-                self.allowed.as_secs().max(1)
-            ))),
+            None if now >= self.deadline => Step::SendAway(refusal("too slow, no nickname came in time")),
             None => Step::Read(self.deadline - now),
         }
     }
@@ -64,12 +56,6 @@ impl Arrival {
             return Step::SendAway(explained + &refusal("three nicknames were refused"));
         }
         Step::Say(explained + PROMPT)
-    }
-
-    /// What the client sent behind its nickname: the start of its conversation.
-    #[must_use]
-    pub fn rest(&self) -> &[u8] {
-        self.lines.rest()
     }
 }
 
@@ -88,28 +74,28 @@ mod tests {
     fn a_nickname_is_taken_byte_by_byte_and_the_rest_is_kept() {
         let (mut arrival, now) = asked();
         for &byte in b"Nick1\r" {
-            arrival.received(&[byte]);
+            arrival.lines.push(&[byte]);
             assert_eq!(arrival.next(now), Step::Read(LIMIT));
         }
-        arrival.received(b"\nhello\nwor");
+        arrival.lines.push(b"\nhello\nwor");
         assert_eq!(arrival.next(now), Step::Named("Nick1".parse().unwrap()));
-        assert_eq!(arrival.rest(), b"hello\nwor");
+        assert_eq!(arrival.lines.rest(), b"hello\nwor");
     }
 
     #[test]
     fn the_time_is_counted_in_total() {
         let (mut arrival, now) = asked();
-        arrival.received(b"Ni");
+        arrival.lines.push(b"Ni");
         assert_eq!(arrival.next(now + LIMIT / 2), Step::Read(LIMIT / 2));
-        arrival.received(b"ck");
+        arrival.lines.push(b"ck");
         let Step::SendAway(said) = arrival.next(now + LIMIT) else { panic!("it may stay for ever") };
-        assert_eq!(said, "Chat refused: too slow, a nickname was expected within 30 seconds\n");
+        assert_eq!(said, "Chat refused: too slow, no nickname came in time\n");
     }
 
     #[test]
     fn the_third_bad_nickname_is_the_last() {
         let (mut arrival, now) = asked();
-        arrival.received(b"\n/x\na b\nNick1\n");
+        arrival.lines.push(b"\n/x\na b\nNick1\n");
         let said = [arrival.next(now), arrival.next(now)];
         assert!(said.iter().all(|step| matches!(step, Step::Say(text) if text.ends_with(PROMPT))), "{said:?}");
         let last = arrival.next(now);
@@ -121,9 +107,9 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut_off_at_512_bytes() {
         let (mut arrival, now) = asked();
-        arrival.received(&[b'x'; 512]);
+        arrival.lines.push(&[b'x'; 512]);
         assert!(matches!(arrival.next(now), Step::Read(_)));
-        arrival.received(b"x");
+        arrival.lines.push(b"x");
         assert!(matches!(arrival.next(now), Step::SendAway(_)));
     }
 }

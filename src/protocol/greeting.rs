@@ -1,6 +1,6 @@
 //! The client's side of joining a server: what the server has said so far.
 
-use super::{CHAT_REFUSED, CONNECTED, HANDSHAKE_LINE, Lines, NICKNAME_REFUSED, PROMPT, WAITING};
+use super::{CHAT_REFUSED, CONNECTED, Lines, NICKNAME_REFUSED, PROMPT, WAITING};
 use crate::nickname::Nickname;
 use crate::text::printable;
 
@@ -15,66 +15,37 @@ pub enum Said {
     ChatRefused(String),
     /// We are the first of a pair.
     Waiting,
-    /// The pair is complete; what follows, see [`Greeting::rest`], is the conversation.
+    /// The pair is complete; what follows is the conversation.
     Connected(Nickname),
     /// Something that no chat server says, cut short.
     Strange(String),
 }
 
-/// Fed with bytes, tells what the server said.
-pub struct Greeting {
-    lines: Lines,
-    asked: bool,
-}
-
-impl Default for Greeting {
-    fn default() -> Self {
-        Self { lines: Lines::new(HANDSHAKE_LINE), asked: false }
-    }
-}
-
-impl Greeting {
-    /// Takes in what the server sent.
-    pub fn received(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
-    }
-
-    /// Whether the server has asked for a nickname, as a chat server does first.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.asked
-    }
-
-    /// The next thing the server said, when it is complete. Not to be called again after [`Said::Connected`].
-    pub fn next_said(&mut self) -> Option<Said> {
-        let rest = self.lines.rest();
+impl Said {
+    /// The next thing the server said, when it is complete; `asked`: it has asked for a nickname before, as a chat server does
+    /// first. Behind [`Said::Connected`] the lines are the conversation.
+    pub fn next(lines: &mut Lines, asked: bool) -> Option<Self> {
+        let rest = lines.rest();
         if rest.starts_with(PROMPT.as_bytes()) {
-            self.lines.skip(PROMPT.len());
-            self.asked = true;
-            return Some(Said::Asked);
+            lines.skip(PROMPT.len());
+            return Some(Self::Asked);
         }
-        if !self.asked && !may_become(rest, PROMPT) && !may_become(rest, CHAT_REFUSED) {
+        if !asked && !may_become(rest, PROMPT) && !may_become(rest, CHAT_REFUSED) {
             return Some(strange(rest));
         }
-        let line = self.lines.next_line()?;
+        let line = lines.next_line()?;
         let behind = |start: &str| line.text.strip_prefix(start.as_bytes()).filter(|_| line.ended);
         Some(if let Some(reason) = behind(CHAT_REFUSED) {
-            Said::ChatRefused(shown(reason))
+            Self::ChatRefused(shown(reason))
         } else if let Some(reason) = behind(NICKNAME_REFUSED) {
-            Said::NicknameRefused(shown(reason))
+            Self::NicknameRefused(shown(reason))
         } else if let Some(b"") = behind(WAITING) {
-            Said::Waiting
+            Self::Waiting
         } else if let Some(Ok(companion)) = behind(CONNECTED).map(Nickname::try_from) {
-            Said::Connected(companion)
+            Self::Connected(companion)
         } else {
             strange(line.text)
         })
-    }
-
-    /// What came behind the last thing said.
-    #[must_use]
-    pub fn rest(&self) -> &[u8] {
-        self.lines.rest()
     }
 }
 
@@ -95,15 +66,16 @@ fn may_become(bytes: &[u8], text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::HANDSHAKE_LINE;
     use proptest::prelude::*;
 
     /// All that was said, when the bytes arrive one by one.
     fn hear(bytes: &[u8]) -> Vec<Said> {
-        let mut greeting = Greeting::default();
-        let mut heard = Vec::new();
+        let (mut lines, mut asked, mut heard) = (Lines::new(HANDSHAKE_LINE), false, Vec::new());
         for &byte in bytes {
-            greeting.received(&[byte]);
-            while let Some(said) = greeting.next_said() {
+            lines.push(&[byte]);
+            while let Some(said) = Said::next(&mut lines, asked) {
+                asked |= said == Said::Asked;
                 let over = matches!(said, Said::Connected(_) | Said::Strange(_) | Said::ChatRefused(_));
                 heard.push(said);
                 if over {
@@ -126,11 +98,11 @@ mod tests {
 
     #[test]
     fn what_follows_the_pairing_is_kept() {
-        let mut greeting = Greeting::default();
-        greeting.received(b"Enter your nickname: Connected to Nick2\nHi\nthere");
-        assert_eq!(greeting.next_said(), Some(Said::Asked));
-        assert!(matches!(greeting.next_said(), Some(Said::Connected(_))));
-        assert_eq!(greeting.rest(), b"Hi\nthere");
+        let mut lines = Lines::new(HANDSHAKE_LINE);
+        lines.push(b"Enter your nickname: Connected to Nick2\nHi\nthere");
+        assert_eq!(Said::next(&mut lines, false), Some(Said::Asked));
+        assert!(matches!(Said::next(&mut lines, true), Some(Said::Connected(_))));
+        assert_eq!(lines.rest(), b"Hi\nthere");
     }
 
     #[test]
@@ -151,11 +123,11 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken_in_bounded_memory(bytes in proptest::collection::vec(any::<u8>(), 0..2000), asked in any::<bool>()) {
-            let mut greeting = Greeting { asked, ..Greeting::default() };
+            let mut lines = Lines::new(HANDSHAKE_LINE);
             for chunk in bytes.chunks(7) {
-                greeting.received(chunk);
-                while greeting.next_said().is_some_and(|said| !matches!(said, Said::Strange(_))) {}
-                prop_assert!(greeting.rest().len() <= bytes.len());
+                lines.push(chunk);
+                while Said::next(&mut lines, asked).is_some_and(|said| !matches!(said, Said::Strange(_))) {}
+                prop_assert!(lines.rest().len() <= bytes.len());
             }
         }
     }

@@ -40,19 +40,14 @@ impl Lines {
         let end = if pending.contains(&b'\n') { pending.iter().position(|&byte| byte == b'\n') } else { None };
         // A CR just behind the limit may still turn out to be the line's end.
         let room = self.limit + usize::from(pending.get(self.limit) == Some(&b'\r'));
-        match end {
-            Some(end) if end <= room => {
-                self.start += end + 1;
-                let text = pending.get(..end).unwrap_or_default();
-                Some(Line { text: text.strip_suffix(b"\r").unwrap_or(text), ended: true })
-            }
-            None if pending.len() <= room => None,
-            _ => {
-                let length = character_boundary(pending, self.limit);
-                self.start += length;
-                Some(Line { text: pending.get(..length).unwrap_or_default(), ended: false })
-            }
-        }
+        let (length, ended) = match end {
+            Some(end) if end <= room => (end, true),
+            None if pending.len() <= room => return None,
+            _ => (character_boundary(pending, self.limit), false),
+        };
+        self.start += length + usize::from(ended);
+        let text = pending.get(..length).unwrap_or_default();
+        Some(Line { text: text.strip_suffix(b"\r").filter(|_| ended).unwrap_or(text), ended })
     }
 
     /// Passes over the next `length` bytes.

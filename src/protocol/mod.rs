@@ -28,7 +28,7 @@ pub mod tracker;
 #[cfg(feature = "peer")]
 pub use announcement::Announcement;
 pub use arrival::{Arrival, Step};
-pub use greeting::{Greeting, Said};
+pub use greeting::Said;
 pub use lines::{Line, Lines};
 #[cfg(feature = "peer")]
 pub use peer::{Hello, Id, PeerLine};

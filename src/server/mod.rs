@@ -15,9 +15,9 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use log::{Level, info, warn};
+use log::{info, warn};
 
-use crate::reception::{self, Voice};
+use crate::reception;
 use crate::stop::Stop;
 use lobby::Lobby;
 use session::Session;
@@ -60,11 +60,10 @@ struct House {
 pub fn run(listeners: &[TcpListener], sessions: usize, limits: Limits, stop: &Stop) {
     assert!(sessions > 0, "a server without a session serves nobody");
     let house = House { sessions, limits, lobby: Mutex::new(Lobby::new(sessions)), stop: stop.clone() };
-    let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
     // A worker for every seat and every handshake: no seated client ever waits for one.
     let workers = sessions * 2 + limits.handshakes;
     info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
-    reception::run(listeners, voice, workers, limits.stalled, stop, move |client| serve::serve(&house, client));
+    reception::run(listeners, LOG_TARGET, workers, limits.stalled, stop, move |client| serve::serve(&house, client));
 }
 
 impl House {

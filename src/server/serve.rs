@@ -43,7 +43,7 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
                 Err(error) if is_timeout(&error) => arrival.next(Instant::now()),
                 Err(error) => return lost(format_args!("Client {number}"), &error, ""),
             },
-            Step::Named(nickname) => match stay(house, client, nickname, arrival.rest()) {
+            Step::Named(nickname) => match stay(house, client, nickname, arrival.lines.rest()) {
                 Ok(()) => return,
                 Err(NoSeat::Full) => Step::SendAway(refusal(FULL)),
                 Err(NoSeat::NicknameTaken) => arrival.refuse_nickname("it is the companion's, choose another"),
@@ -63,6 +63,6 @@ fn hear(client: &Client, arrival: &mut Arrival, limit: Duration) -> io::Result<b
     client.socket.limit_reads(Some(limit))?;
     let mut buffer = [0; 1024];
     let words = client.socket.read(&mut buffer)?;
-    arrival.received(words);
+    arrival.lines.push(words);
     Ok(!words.is_empty())
 }

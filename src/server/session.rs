@@ -106,27 +106,9 @@ impl Session {
     pub(super) fn summary(&self) -> String {
         let names: Vec<_> = self.guests().map(|guest| guest.nickname.to_string()).collect();
         let said = |guest: &Guest| format!(", {} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname);
-        let lasted = self.second.get().map_or(Duration::ZERO, |second| second.seated.elapsed());
-        format!("{}, {}{}", names.join(" and "), spoken(lasted), self.guests().map(said).collect::<String>())
-    }
-}
-
-/// A duration as people say it.
-fn spoken(duration: Duration) -> String {
-    match duration.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds @ 60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        seconds => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_said_as_people_say_them() {
-        let said = |seconds| spoken(Duration::from_secs(seconds));
-        assert_eq!([said(12), said(303), said(7505)], ["12 s", "5 min 3 s", "2 h 5 min"]);
+        let lasted = self.second.get().map_or(0, |second| second.seated.elapsed().as_secs());
+        let [hours, minutes, seconds] = [lasted / 3600, lasted / 60 % 60, lasted % 60];
+        let said: String = self.guests().map(said).collect();
+        format!("{}, {hours}:{minutes:02}:{seconds:02}{said}", names.join(" and "))
     }
 }

@@ -7,7 +7,7 @@
 //! for highlighting that comes before every other drawing.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{io, mem, thread};
 
@@ -36,19 +36,12 @@ const DRAWING: Duration = Duration::from_millis(20);
 /// Ends the terminal's reporting of pasted text, and clears what stands below the cursor.
 const LEAVE_EDITING: &[u8] = b"\x1b[?2004l\r\n\x1b[J";
 
-pub(super) fn open() -> io::Result<(Input, Arc<Gate>)> {
-    let found = tcgetattr(io::stdin())?;
-    let config = Config::builder().max_history_size(RECALLED).map_err(io::Error::other)?.auto_add_history(true);
-    // Colours are for the gate: without them the editor draws its prompt unasked.
-    let mut editor = Editor::with_config(config.color_mode(ColorMode::Forced).build()).map_err(io::Error::other)?;
-    let printer = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
-    let state = State { stage: Stage::Direct, under_way: None, asked: false, printer, found };
-    let gate = Arc::new(Gate { state: Mutex::new(state), changed: Condvar::new() });
-    editor.set_helper(Some(Watch(Arc::clone(&gate))));
-    Ok((Input { editor, gate: Arc::clone(&gate) }, gate))
+pub(super) struct Edited {
+    editor: Mutex<Editor<Watch, DefaultHistory>>,
+    gate: Arc<Gate>,
 }
 
-pub(super) struct Gate {
+struct Gate {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -77,20 +70,22 @@ enum Stage {
 }
 
 impl State {
-    /// A closed screen stays closed.
-    fn enter(&mut self, stage: Stage) {
-        if self.stage != Stage::Closed {
+    /// Returns whether the screen is open: a closed one stays closed.
+    fn enter(&mut self, stage: Stage) -> bool {
+        let is_open = self.stage != Stage::Closed;
+        if is_open {
             self.stage = stage;
         }
+        is_open
+    }
+
+    fn has_prompt(&self) -> bool {
+        matches!(self.stage, Stage::Editing | Stage::Between)
     }
 
     /// Whether a text has to wait.
     fn is_unsettled(&mut self) -> bool {
-        match self.stage {
-            Stage::Direct | Stage::Closed => false,
-            Stage::Editing => self.under_way.is_some(),
-            Stage::Between => true,
-        }
+        self.stage == Stage::Between || self.stage == Stage::Editing && self.under_way.is_some()
     }
 
     /// The editor has left the line. `goes_on`: another one will be edited.
@@ -109,20 +104,34 @@ impl Gate {
         self.changed.notify_all();
         result
     }
+
+    /// Waits until no text has to wait, for at most this long.
+    fn settled(&self, limit: Duration) -> MutexGuard<'_, State> {
+        wait_while(&self.changed, lock(&self.state), limit, State::is_unsettled)
+    }
 }
 
-pub(super) struct Input {
-    editor: Editor<Watch, DefaultHistory>,
-    gate: Arc<Gate>,
+impl Edited {
+    pub(super) fn open() -> io::Result<Self> {
+        let found = tcgetattr(io::stdin())?;
+        let config = Config::builder().max_history_size(RECALLED).map_err(io::Error::other)?.auto_add_history(true);
+        // Colours are for the gate: without them the editor draws its prompt unasked.
+        let config = config.color_mode(ColorMode::Forced).build();
+        let mut editor = Editor::with_config(config).map_err(io::Error::other)?;
+        let printer = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
+        let state = Mutex::new(State { stage: Stage::Direct, under_way: None, asked: false, printer, found });
+        let gate = Arc::new(Gate { state, changed: Condvar::new() });
+        editor.set_helper(Some(Watch(Arc::clone(&gate))));
+        Ok(Self { editor: Mutex::new(editor), gate })
+    }
 }
 
-impl super::Input for Input {
-    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
-        self.gate.change(|state| state.enter(Stage::Between));
-        if lock(&self.gate.state).stage == Stage::Closed {
+impl super::Terminal for Edited {
+    fn read(&self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
+        if !self.gate.change(|state| state.enter(Stage::Between)) {
             return Ok(false);
         }
-        let read = self.editor.readline(prompt);
+        let read = lock(&self.editor).readline(prompt);
         self.gate.change(|state| state.leave_line(read.is_ok()))?;
         match read {
             Ok(line) => {
@@ -134,11 +143,9 @@ impl super::Input for Input {
             Err(error) => Err(io::Error::other(error)),
         }
     }
-}
 
-impl super::Output for Gate {
     fn show(&self, lines: &[u8]) -> io::Result<()> {
-        let mut state = wait_while(&self.changed, lock(&self.state), FOREVER, State::is_unsettled);
+        let mut state = self.gate.settled(FOREVER);
         if state.stage != Stage::Editing {
             return write(lines);
         }
@@ -149,24 +156,21 @@ impl super::Output for Gate {
     }
 
     fn close(&self) {
-        let mut state = wait_while(&self.changed, lock(&self.state), LAST_LOOK, State::is_unsettled);
-        if matches!(state.stage, Stage::Editing | Stage::Between) {
+        let mut state = self.gate.settled(LAST_LOOK);
+        if state.has_prompt() {
             // The editor asks before it draws, and does not say when it has drawn: what follows must not be drawn over.
             drop(state);
             thread::sleep(DRAWING);
-            state = lock(&self.state);
+            state = lock(&self.gate.state);
         }
-        let left = mem::replace(&mut state.stage, Stage::Closed);
+        let last = if state.has_prompt() { LEAVE_EDITING } else { b"" };
+        state.stage = Stage::Closed;
         // Nothing can be done about a terminal that is gone.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &state.found);
-        if matches!(left, Stage::Editing | Stage::Between) {
-            let _ = write(LEAVE_EDITING);
-        }
-        if let Some(text) = state.under_way.take() {
-            let _ = write(text.as_bytes());
-        }
+        let text = state.under_way.take().unwrap_or_default();
+        let _ = write(&[last, text.as_bytes()].concat());
         drop(state);
-        self.changed.notify_all();
+        self.gate.changed.notify_all();
     }
 }
 

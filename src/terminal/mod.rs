@@ -14,7 +14,6 @@ use std::{env, mem, thread};
 
 use crate::protocol::{Line, Lines, MESSAGE_PIECE};
 use crate::text::sendable;
-use simple::Simple;
 
 /// How long a terminal may take to be left as it was found.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -25,13 +24,13 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// When the terminal cannot be set up.
 pub fn open() -> io::Result<(Keyboard, Screen)> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-    #[cfg(feature = "line-editor")]
-    if is_terminal && !is_dumb() {
-        let (input, output) = editor::open()?;
-        return Ok((Keyboard::new(input, is_terminal), Screen { output, is_terminal }));
-    }
-    let simple = Simple::new(is_terminal);
-    Ok((Keyboard::new(simple.clone(), is_terminal), Screen { output: Arc::new(simple), is_terminal }))
+    let terminal: Arc<dyn Terminal> = match is_terminal && !is_dumb() {
+        #[cfg(feature = "line-editor")]
+        true => Arc::new(editor::Edited::open()?),
+        _ => Arc::new(simple::Simple::new(is_terminal)),
+    };
+    let screen = Screen { terminal, is_terminal };
+    Ok((Keyboard { screen: screen.clone(), lines: Lines::new(MESSAGE_PIECE), begins: true }, screen))
 }
 
 /// Terminals that cannot move the cursor, by the names that termcap and line editors know.
@@ -44,14 +43,10 @@ fn wants_colours() -> bool {
     !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Where typed text comes from.
-trait Input: Send {
+/// Where typed text comes from, and where text is shown.
+trait Terminal: Send + Sync {
     /// Asks with `prompt` and adds what was typed to `text`; `false`: nothing more will be typed.
-    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<bool>;
-}
-
-/// Where text is shown.
-trait Output: Send + Sync {
+    fn read(&self, prompt: &str, text: &mut Lines) -> io::Result<bool>;
     /// Shows whole lines.
     fn show(&self, lines: &[u8]) -> io::Result<()>;
     /// Leaves the terminal as it was found.
@@ -79,18 +74,13 @@ pub enum Typed {
 
 /// Standard input.
 pub struct Keyboard {
-    input: Box<dyn Input>,
+    screen: Screen,
     lines: Lines,
-    is_person: bool,
     /// A line begins, and not one more piece of it.
     begins: bool,
 }
 
 impl Keyboard {
-    fn new(input: impl Input + 'static, is_person: bool) -> Self {
-        Self { input: Box::new(input), lines: Lines::new(MESSAGE_PIECE), is_person, begins: true }
-    }
-
     /// The next line. A terminal asks for it with `prompt`.
     ///
     /// # Errors
@@ -101,7 +91,7 @@ impl Keyboard {
                 let text = sendable(text);
                 // A piece of a longer line is no command, whatever it looks like.
                 let is_whole = mem::replace(&mut self.begins, ended) && ended;
-                let is_command = is_whole && self.is_person && text.starts_with('/');
+                let is_command = is_whole && self.screen.is_terminal && text.starts_with('/');
                 return Ok(match text.trim_end() {
                     "/exit" | "/quit" if is_whole => Typed::Exit,
                     command if is_command && !text.starts_with("//") => Typed::Command(command.to_owned()),
@@ -111,7 +101,7 @@ impl Keyboard {
                     }
                 });
             }
-            if !self.input.read(prompt, &mut self.lines)? {
+            if !self.screen.terminal.read(prompt, &mut self.lines)? {
                 if self.lines.rest().is_empty() {
                     return Ok(Typed::End);
                 }
@@ -131,7 +121,7 @@ impl Keyboard {
 /// Standard output, and for pipes standard error. Clones share it.
 #[derive(Clone)]
 pub struct Screen {
-    output: Arc<dyn Output>,
+    terminal: Arc<dyn Terminal>,
     is_terminal: bool,
 }
 
@@ -147,7 +137,7 @@ impl Screen {
     /// # Errors
     /// `BrokenPipe` when nobody reads standard output any more.
     pub fn show(&self, lines: &[u8]) -> io::Result<()> {
-        self.output.show(lines)
+        self.terminal.show(lines)
     }
 
     /// Says something about the chat itself. A terminal shows the mark before it, pipes say it on standard error.
@@ -166,22 +156,25 @@ impl Screen {
     #[cfg(all(test, feature = "peer"))]
     pub(crate) fn nowhere() -> Self {
         struct Nowhere;
-        impl Output for Nowhere {
+        impl Terminal for Nowhere {
+            fn read(&self, _prompt: &str, _text: &mut Lines) -> io::Result<bool> {
+                Ok(false)
+            }
             fn show(&self, _lines: &[u8]) -> io::Result<()> {
                 Ok(())
             }
             fn close(&self) {}
         }
-        Self { output: Arc::new(Nowhere), is_terminal: true }
+        Self { terminal: Arc::new(Nowhere), is_terminal: true }
     }
 
     /// Leaves the terminal as it was found, also while a line is being typed. What is shown later appears at once.
     /// Waits at most two seconds for a terminal that takes nothing.
     pub fn close(&self) {
-        let output = Arc::clone(&self.output);
+        let terminal = Arc::clone(&self.terminal);
         let (done, wait) = mpsc::channel();
         thread::spawn(move || {
-            output.close();
+            terminal.close();
             done.send(())
         });
         let _ = wait.recv_timeout(CLOSING);

@@ -2,29 +2,27 @@
 //! line stays with the terminal, which shows it where it was typed. Between pipes nothing is added.
 
 use std::io::{self, IsTerminal as _, Read as _};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use super::write;
 use crate::protocol::Lines;
 use crate::sync::lock;
 use crate::text::printable;
 
-/// Keyboard and screen in one.
-#[derive(Clone)]
 pub(super) struct Simple {
     is_terminal: bool,
     /// The prompt that is being answered.
-    asked: Arc<Mutex<Option<String>>>,
+    asked: Mutex<Option<String>>,
 }
 
 impl Simple {
     pub(super) fn new(is_terminal: bool) -> Self {
-        Self { is_terminal, asked: Arc::default() }
+        Self { is_terminal, asked: Mutex::default() }
     }
 }
 
-impl super::Input for Simple {
-    fn read(&mut self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
+impl super::Terminal for Simple {
+    fn read(&self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
         if self.is_terminal {
             let mut asked = lock(&self.asked);
             write(prompt.as_bytes())?;
@@ -43,9 +41,7 @@ impl super::Input for Simple {
             Err(error) => Err(error),
         }
     }
-}
 
-impl super::Output for Simple {
     fn show(&self, lines: &[u8]) -> io::Result<()> {
         if !self.is_terminal && !io::stdout().is_terminal() {
             return write(lines);

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use log::{Level, info, warn};
+use log::{info, warn};
 
 use crate::net::is_timeout;
 use crate::protocol::{HANDSHAKE_LINE, Hello, Lines, PeerLine, TrackerLine, refusal};
-use crate::reception::{self, Client, Voice};
+use crate::reception::{self, Client};
 use crate::stop::Stop;
 use crate::sync::lock;
 use rooms::Rooms;
@@ -41,11 +41,10 @@ pub fn connections(members: usize) -> usize {
 
 /// Serves so many members at once until `stop`; then every member was told so, and every thread is joined.
 pub fn run(listeners: &[TcpListener], members: usize, stop: &Stop) {
-    let voice = Voice { target: LOG_TARGET, level: Level::Info, client: "Client" };
     let rooms = Mutex::new(Rooms::new(ROOM));
     let stopping = stop.clone();
     let serve = move |client: &Arc<Client>| serve(&rooms, client, &stopping);
-    reception::run(listeners, voice, connections(members), STALLED, stop, serve);
+    reception::run(listeners, LOG_TARGET, connections(members), STALLED, stop, serve);
 }
 
 /// Somebody in a room.
