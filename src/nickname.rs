@@ -32,15 +32,15 @@ impl FromStr for Nickname {
     }
 }
 
-impl TryFrom<&[u8]> for Nickname {
-    type Error = &'static str;
-
-    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+impl Nickname {
+    /// Parses what came over the network.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, &'static str> {
         str::from_utf8(bytes).map_err(|_| "a nickname is UTF-8 text")?.parse()
     }
-}
 
-impl Nickname {
     /// Whether a person would take the two for the same: compared without regard to case and to U+FE0F, which asks for a
     /// colourful emoji.
     #[must_use]
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(parse("a\u{200b}"), Err("a nickname has no control or invisible characters"));
         assert_eq!(parse("/exit"), Err("a nickname does not start with /"));
         assert_eq!(parse(&"字".repeat(33)), Err("a nickname has at most 32 characters"));
-        assert_eq!(Nickname::try_from(&b"\xff"[..]), Err("a nickname is UTF-8 text"));
+        assert_eq!(Nickname::from_bytes(b"\xff"), Err("a nickname is UTF-8 text"));
     }
 
     #[test]

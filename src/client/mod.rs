@@ -3,6 +3,7 @@
 mod receive;
 mod send;
 
+use std::error::Error;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,13 +43,12 @@ fn lost(reason: impl Display) -> End {
     End::Failed(format!("Connection lost: {reason}"))
 }
 
-fn unusable(error: io::Error) -> String {
-    format!("Cannot use the terminal: {error}")
-}
-
-/// That nobody reads our output any more is a normal end.
-fn unshown(error: io::Error) -> End {
-    if error.kind() == io::ErrorKind::BrokenPipe { End::Leave } else { End::Failed(unusable(error)) }
+/// The terminal failed. That nobody reads our output any more is a normal end.
+fn unusable(error: io::Error) -> End {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => End::Leave,
+        _ => End::Failed(format!("Cannot use the terminal: {error}")),
+    }
 }
 
 /// What all threads of a client share.
@@ -65,26 +65,19 @@ struct Chat {
 ///
 /// # Errors
 /// What failed and what to do, in a sentence. A server's own words in it are safe to show.
-pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), String> {
+pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Box<dyn Error>> {
     let place = net::place(host, port);
     let socket = net::connect(host, port).map_err(|error| format!("Server unavailable at {place}: {error}"))?;
-    let (keyboard, screen) = terminal::open().map_err(unusable)?;
-    let chat = Arc::new(Chat { place, socket, screen, nickname, waits: AtomicU64::new(0) });
-    debug!(target: LOG_TARGET, "connected to {:?}", chat.socket.peer());
-
+    debug!(target: LOG_TARGET, "connected to {:?}", socket.peer());
+    let (keyboard, screen) = terminal::open().map_err(|error| format!("Cannot use the terminal: {error}"))?;
     let (ended, ends) = mpsc::channel();
-    let (signalled, screen) = (ended.clone(), chat.screen.clone());
+    let (signalled, closing) = (ended.clone(), screen.clone());
     // Nobody listens any more when the chat is over already.
-    let leave = move || drop(signalled.send(End::Leave));
-    stop::on_signal(leave, move || screen.close()).map_err(|error| error.to_string())?;
+    stop::on_signal(move || drop(signalled.send(End::Leave)), move || closing.close())?;
 
-    if chat.screen.is_terminal() {
-        let greeting = format!("🔌 Connected to chat server at {}\nType /exit to quit\n\n", chat.place);
-        chat.screen.show(greeting.as_bytes()).map_err(unusable)?;
-    }
+    let chat = Arc::new(Chat { place, socket, screen, nickname, waits: AtomicU64::new(0) });
     let (turn, turns) = mpsc::channel();
-    let (reader, writer) = (Arc::clone(&chat), Arc::clone(&chat));
-    let reader_ended = ended.clone();
+    let (reader, reader_ended, writer) = (Arc::clone(&chat), ended.clone(), Arc::clone(&chat));
     thread::spawn(move || reader_ended.send(receive::receive(&reader, &turn)));
     thread::spawn(move || ended.send(send::send(&writer, keyboard, &turns)));
 
@@ -99,11 +92,11 @@ pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Stri
 
 impl Chat {
     fn show(&self, text: &[u8]) -> Result<(), End> {
-        self.screen.show(text).map_err(unshown)
+        self.screen.show(text).map_err(unusable)
     }
 
     fn status(&self, mark: &str, text: &str) -> Result<(), End> {
-        self.screen.status(mark, text).map_err(unshown)
+        self.screen.status(mark, text).map_err(unusable)
     }
 
     /// Returns the companion when it was the one to end the chat.

@@ -33,6 +33,9 @@ pub(super) fn receive(chat: &Chat, turn: &Sender<Turn>) -> End {
 
 /// Everything until there is a companion. Returns it, and what it has said already.
 fn meet(chat: &Chat, turn: &Sender<Turn>) -> Result<(Nickname, Vec<u8>), End> {
+    if chat.screen.is_terminal() {
+        chat.show(format!("🔌 Connected to chat server at {}\nType /exit to quit\n\n", chat.place).as_bytes())?;
+    }
     let (mut lines, mut buffer) = (Lines::new(HANDSHAKE_LINE), [0; 1024]);
     let (mut asked, mut limit) = (false, Some(FIRST_WORD));
     // The writer is gone only when the chat is over.

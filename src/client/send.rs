@@ -94,7 +94,7 @@ fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {
 
 fn next(chat: &Chat, keyboard: &mut Keyboard, prompt: &str) -> Result<Typed, End> {
     chat.waits.fetch_add(1, Ordering::Relaxed);
-    let typed = keyboard.next(prompt).map_err(|error| End::Failed(unusable(error)));
+    let typed = keyboard.next(prompt).map_err(unusable);
     chat.waits.fetch_add(1, Ordering::Relaxed);
     typed
 }

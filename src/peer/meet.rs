@@ -314,7 +314,9 @@ mod tests {
                     scope.spawn(move || {
                         wait_until(&speaker, "a member", |mesh| mesh.len() > 0);
                         // Whether anybody is still there afterwards: with the last line the round may be over.
-                        (1..=5).for_each(|number| drop(speaker.say(&number.to_string())));
+                        for number in 1..=5 {
+                            let _ = speaker.say(&number.to_string());
+                        }
                     });
                 }
                 // The connection that is not the one ends by itself, while both are there.

@@ -33,7 +33,7 @@ impl Announcement {
         if magic != b"p2p-chat" || version != b"1" || datagram.len() > ANNOUNCEMENT {
             return None;
         }
-        let announcement = Self { id: parse(id)?, port: parse(port)?, room: Nickname::try_from(room).ok()? };
+        let announcement = Self { id: parse(id)?, port: parse(port)?, room: Nickname::from_bytes(room).ok()? };
         (announcement.port != 0).then_some(announcement)
     }
 }

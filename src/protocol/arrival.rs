@@ -39,7 +39,7 @@ impl Arrival {
             Some(line) if !line.ended => {
                 Step::SendAway(refusal(format_args!("a line longer than {HANDSHAKE_LINE} bytes is no nickname")))
             }
-            Some(line) => match Nickname::try_from(line.text) {
+            Some(line) => match Nickname::from_bytes(line.text) {
                 Ok(nickname) => Step::Named(nickname),
                 Err(reason) => self.refuse_nickname(reason),
             },

@@ -41,7 +41,7 @@ impl Said {
             Self::NicknameRefused(shown(reason))
         } else if let Some(b"") = behind(WAITING) {
             Self::Waiting
-        } else if let Some(Ok(companion)) = behind(CONNECTED).map(Nickname::try_from) {
+        } else if let Some(Ok(companion)) = behind(CONNECTED).map(Nickname::from_bytes) {
             Self::Connected(companion)
         } else {
             strange(line.text)

@@ -131,7 +131,7 @@ impl PeerLine {
                 if version != b"1" {
                     return None;
                 }
-                let (room, name) = (Nickname::try_from(room).ok()?, Nickname::try_from(name).ok()?);
+                let (room, name) = (Nickname::from_bytes(room).ok()?, Nickname::from_bytes(name).ok()?);
                 Self::Hello(Hello { id: parse(id)?, port: parse(port)?, age: parse(age)?, room, name })
             }
             b"/adopt" if end => Self::Adopt,
@@ -139,11 +139,11 @@ impl PeerLine {
             b"/to" => Self::To(rest.to_vec()),
             b"/guest" => {
                 let (name, text) = word(rest);
-                Self::Guest(Nickname::try_from(name).ok()?, text.to_vec())
+                Self::Guest(Nickname::from_bytes(name).ok()?, text.to_vec())
             }
             b"/know" => {
                 let ([id, address], name) = words(rest);
-                Self::Know(parse(id)?, parse(address)?, Nickname::try_from(name).ok()?)
+                Self::Know(parse(id)?, parse(address)?, Nickname::from_bytes(name).ok()?)
             }
             b"/history" if end => Self::History,
             b"/told" => {

@@ -43,7 +43,7 @@ impl TrackerLine {
         match word(line) {
             (b"/member", rest) => {
                 let ([id, address], name) = words(rest);
-                Some(Self::Member(parse(id)?, parse(address)?, Nickname::try_from(name).ok()?))
+                Some(Self::Member(parse(id)?, parse(address)?, Nickname::from_bytes(name).ok()?))
             }
             (b"/gone", id) => Some(Self::Gone(parse(id)?)),
             (b"/ping", b"") => Some(Self::Ping),

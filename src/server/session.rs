@@ -1,13 +1,13 @@
 //! Two clients and what becomes of their conversation.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 use std::{fmt, io, iter};
 
 use crate::nickname::Nickname;
 use crate::reception::Client;
-use crate::sync::{lock, wait_while};
+use crate::stop::Stop;
 
 /// A client that has a nickname.
 pub(super) struct Guest {
@@ -17,7 +17,7 @@ pub(super) struct Guest {
     /// How much its companion has got of what it said, in bytes.
     pub(super) said: AtomicU64,
     /// Whether it has said its last word.
-    is_done: AtomicBool,
+    pub(super) is_done: AtomicBool,
 }
 
 /// A guest whose connection is lost, and why.
@@ -27,10 +27,6 @@ impl Guest {
     pub(super) fn new(client: Arc<Client>, nickname: Nickname) -> Arc<Self> {
         let (said, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
         Arc::new(Self { client, nickname, seated: Instant::now(), said, is_done })
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.is_done.load(Ordering::Relaxed)
     }
 }
 
@@ -49,8 +45,9 @@ pub(super) struct Session {
     pub(super) second: OnceLock<Arc<Guest>>,
     /// What the first says before. Held while a guest is told where it is, so that it never speaks, nor is met, in between.
     pub(super) kept: Mutex<Vec<u8>>,
-    /// A guest has said its last word.
-    changed: Condvar,
+    /// How many guests have said their last word.
+    pub(super) done: AtomicUsize,
+    pub(super) over: Stop,
     is_cut: AtomicBool,
 }
 
@@ -61,7 +58,8 @@ impl Session {
             first: Arc::clone(first),
             second: OnceLock::new(),
             kept: Mutex::default(),
-            changed: Condvar::new(),
+            done: AtomicUsize::new(0),
+            over: Stop::default(),
             is_cut: AtomicBool::new(false),
         })
     }
@@ -85,21 +83,6 @@ impl Session {
 
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
-    }
-
-    /// The guest has said its last word. Returns whether the other has, too, so that all is over.
-    pub(super) fn finish(&self, guest: &Guest) -> bool {
-        let _kept = lock(&self.kept);
-        guest.is_done.store(true, Ordering::Relaxed);
-        self.changed.notify_all();
-        self.guests().all(Guest::is_done)
-    }
-
-    /// Waits until both have said their last word, for at most this long, and tells whether they have.
-    pub(super) fn is_over_within(&self, limit: Duration) -> bool {
-        let is_over = || self.guests().all(Guest::is_done);
-        drop(wait_while(&self.changed, lock(&self.kept), limit, |_| !is_over()));
-        is_over()
     }
 
     /// What a log tells of it when it is over.

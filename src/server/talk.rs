@@ -50,7 +50,7 @@ pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, word
     let talked = told.and_then(|()| seat.say(words)).and_then(|()| relay(guest, |words| seat.say(words), is_stopped));
     seat.part(talked);
     drop(seat);
-    while !session.is_over_within(LOOK) {
+    while !session.over.wait_for(LOOK) {
         if client.socket.has_broken() {
             session.cut();
         }
@@ -123,7 +123,7 @@ impl Seat<'_> {
             }
             Err((who, error)) if !is_stopping => {
                 // Who has left already is not lost as well.
-                let has_left = who.is_done();
+                let has_left = who.is_done.load(Ordering::Relaxed);
                 if session.cut() && !has_left {
                     lost(who, &error, &session.label);
                 }
@@ -140,7 +140,12 @@ impl Drop for Seat<'_> {
         if thread::panicking() {
             session.cut();
         }
-        if !session.finish(guest) || is_alone {
+        guest.is_done.store(true, Ordering::Relaxed);
+        let is_last = session.done.fetch_add(1, Ordering::AcqRel) == 1;
+        if is_last || is_alone {
+            session.over.trigger();
+        }
+        if !is_last {
             return;
         }
         info!(target: LOG_TARGET, "🏁 Chat session ended: {}{}", session.summary(), session.label);
