@@ -150,3 +150,33 @@ pub(super) fn send_to_all(links: &[Link], line: &[u8]) {
     let full: Vec<_> = links.iter().filter(|link| !link.try_send(&line)).collect();
     full.into_iter().for_each(|link| link.send_by(&line, deadline));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn who_has_room_gets_a_line_while_a_full_one_is_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Without a writer: what is put into their boxes stays there.
+        let [full, free] = [(); 2].map(|()| Link::dialled(crate::net::connect_to(address, LIMIT).unwrap(), false));
+        let large = vec![b'x'; 1024 * 1024].into();
+        while full.try_send(&large) {}
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| send_to_all(&[full.clone(), free.clone()], b"hello\n"));
+            let deadline = Instant::now() + LIMIT;
+            while free.waiting() == 0 && Instant::now() < deadline {
+                thread::yield_now();
+            }
+            let (came, goes_on) = (free.waiting(), !sending.is_finished());
+            full.give_up();
+            assert_eq!((came, goes_on), (6, true), "(bytes for the free one, the full one is waited for)");
+        });
+    }
+}
