@@ -17,7 +17,7 @@ use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::DefaultHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{ColorMode, Config, Editor, ExternalPrinter, Helper};
 
 use super::write;
@@ -27,8 +27,8 @@ use crate::sync::{FOREVER, lock, wait_while};
 /// How many lines can be recalled.
 const RECALLED: usize = 1000;
 
-/// How long a text that the editor has taken may need to be shown before the screen is closed without it.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long a text that the editor has taken may need to be shown before the screen is closed without it: twice this.
+const LAST_LOOK: Duration = Duration::from_millis(750);
 
 /// How long the editor may take to draw its prompt.
 const DRAWING: Duration = Duration::from_millis(20);
@@ -37,17 +37,21 @@ const DRAWING: Duration = Duration::from_millis(20);
 const LEAVE_EDITING: &[u8] = b"\x1b[?2004l\r\n\x1b[J";
 
 pub(super) struct Edited {
-    editor: Mutex<Editor<Watch, DefaultHistory>>,
-    gate: Arc<Gate>,
+    editor: Mutex<Editor<Gate, DefaultHistory>>,
+    gate: Gate,
 }
 
-struct Gate {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+/// Watches the editor at work, and tells who shows a text when to do it. Clones share it.
+#[derive(Clone)]
+struct Gate(Arc<(Mutex<State>, Condvar)>);
 
 struct State {
-    stage: Stage,
+    /// The screen is closed: texts are written at once, and no line is edited any more.
+    closed: bool,
+    /// The editor has the terminal.
+    editing: bool,
+    /// It has begun to draw the line, and will look for a text before it leaves it.
+    ready: bool,
     /// A text that the editor has taken, and not shown yet.
     under_way: Option<String>,
     /// The editor has asked about highlighting since it last drew its prompt.
@@ -57,57 +61,20 @@ struct State {
     found: Termios,
 }
 
-#[derive(PartialEq)]
-enum Stage {
-    /// No line is edited, and no text is under way: texts are written at once.
-    Direct,
-    /// A line is edited: the editor takes texts.
-    Editing,
-    /// A line is about to be edited, or was just finished: texts wait for what comes next.
-    Between,
-    /// The screen is closed: no line is edited any more, texts are written at once.
-    Closed,
-}
-
-impl State {
-    /// Returns whether the screen is open: a closed one stays closed.
-    fn enter(&mut self, stage: Stage) -> bool {
-        let is_open = self.stage != Stage::Closed;
-        if is_open {
-            self.stage = stage;
-        }
-        is_open
-    }
-
-    fn has_prompt(&self) -> bool {
-        matches!(self.stage, Stage::Editing | Stage::Between)
-    }
-
-    /// Whether a text has to wait.
-    fn is_unsettled(&mut self) -> bool {
-        self.stage == Stage::Between || self.stage == Stage::Editing && self.under_way.is_some()
-    }
-
-    /// The editor has left the line. `goes_on`: another one will be edited.
-    fn leave_line(&mut self, goes_on: bool) -> io::Result<()> {
-        if !goes_on && let Some(text) = self.under_way.take() {
-            write(text.as_bytes())?;
-        }
-        self.enter(if self.under_way.is_some() { Stage::Between } else { Stage::Direct });
-        Ok(())
-    }
-}
-
 impl Gate {
     fn change<T>(&self, how: impl FnOnce(&mut State) -> T) -> T {
-        let result = how(&mut lock(&self.state));
-        self.changed.notify_all();
+        let (state, changed) = &*self.0;
+        let result = how(&mut lock(state));
+        changed.notify_all();
         result
     }
 
-    /// Waits until no text has to wait, for at most this long.
+    /// Waits until no text has to wait for the editor, for at most this long.
     fn settled(&self, limit: Duration) -> MutexGuard<'_, State> {
-        wait_while(&self.changed, lock(&self.state), limit, State::is_unsettled)
+        let (state, changed) = &*self.0;
+        wait_while(changed, lock(state), limit, |state| {
+            !state.closed && (state.under_way.is_some() || state.editing && !state.ready)
+        })
     }
 }
 
@@ -119,24 +86,33 @@ impl Edited {
         let config = config.color_mode(ColorMode::Forced).build();
         let mut editor = Editor::with_config(config).map_err(io::Error::other)?;
         let printer = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
-        let state = Mutex::new(State { stage: Stage::Direct, under_way: None, asked: false, printer, found });
-        let gate = Arc::new(Gate { state, changed: Condvar::new() });
-        editor.set_helper(Some(Watch(Arc::clone(&gate))));
+        let state =
+            State { closed: false, editing: false, ready: false, under_way: None, asked: false, printer, found };
+        let gate = Gate(Arc::new((Mutex::new(state), Condvar::new())));
+        editor.set_helper(Some(gate.clone()));
         Ok(Self { editor: Mutex::new(editor), gate })
     }
 }
 
 impl super::Terminal for Edited {
     fn read(&self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
-        if !self.gate.change(|state| state.enter(Stage::Between)) {
+        let is_open = self.gate.change(|state| {
+            state.editing = !state.closed;
+            state.editing
+        });
+        if !is_open {
             return Ok(false);
         }
         let read = lock(&self.editor).readline(prompt);
-        self.gate.change(|state| state.leave_line(read.is_ok()))?;
+        self.gate.change(|state| {
+            (state.editing, state.ready) = (false, false);
+            // What the editor has taken it shows above the next line, if there is one.
+            let last = state.under_way.take_if(|_| read.is_err()).unwrap_or_default();
+            write(last.as_bytes())
+        })?;
         match read {
             Ok(line) => {
-                text.push(line.as_bytes());
-                text.push(b"\n");
+                text.push(format!("{line}\n").as_bytes());
                 Ok(true)
             }
             Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(false),
@@ -146,7 +122,7 @@ impl super::Terminal for Edited {
 
     fn show(&self, lines: &[u8]) -> io::Result<()> {
         let mut state = self.gate.settled(FOREVER);
-        if state.stage != Stage::Editing {
+        if !state.editing {
             return write(lines);
         }
         let text = String::from_utf8_lossy(lines).into_owned();
@@ -156,30 +132,25 @@ impl super::Terminal for Edited {
     }
 
     fn close(&self) {
-        let mut state = self.gate.settled(LAST_LOOK);
-        if state.has_prompt() {
+        if self.gate.settled(LAST_LOOK).editing {
             // The editor asks before it draws, and does not say when it has drawn: what follows must not be drawn over.
-            drop(state);
             thread::sleep(DRAWING);
-            state = lock(&self.gate.state);
         }
-        let last = if state.has_prompt() { LEAVE_EDITING } else { b"" };
-        state.stage = Stage::Closed;
+        let mut state = self.gate.settled(LAST_LOOK);
+        state.closed = true;
+        let last = if mem::take(&mut state.editing) { LEAVE_EDITING } else { b"" };
         // Nothing can be done about a terminal that is gone.
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &state.found);
         let text = state.under_way.take().unwrap_or_default();
         let _ = write(&[last, text.as_bytes()].concat());
         drop(state);
-        self.gate.changed.notify_all();
+        self.gate.0.1.notify_all();
     }
 }
 
-/// Watches the editor at work.
-struct Watch(Arc<Gate>);
-
-impl Highlighter for Watch {
+impl Highlighter for Gate {
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        self.0.change(|state| {
+        self.change(|state| {
             if !mem::take(&mut state.asked) {
                 state.under_way = None;
             }
@@ -188,31 +159,21 @@ impl Highlighter for Watch {
     }
 
     /// Asks for a full drawing each time: so every drawing but the one after a text is preceded by this question.
+    /// The last drawing of a line is a forced one: behind it the editor takes no text any more.
     fn highlight_char(&self, _line: &str, _pos: usize, kind: CmdKind) -> bool {
-        self.0.change(|state| {
-            state.asked = true;
-            if kind != CmdKind::ForcedRefresh {
-                state.enter(Stage::Editing);
-            }
-        });
+        self.change(|state| (state.asked, state.ready) = (true, kind != CmdKind::ForcedRefresh));
         true
     }
 }
 
-impl Validator for Watch {
-    /// The line is about to be finished: no text may be given to the editor any more.
-    fn validate(&self, _context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        self.0.change(|state| state.enter(Stage::Between));
-        Ok(ValidationResult::Valid(None))
-    }
-}
+impl Validator for Gate {}
 
-impl Hinter for Watch {
+impl Hinter for Gate {
     type Hint = String;
 }
 
-impl Completer for Watch {
+impl Completer for Gate {
     type Candidate = String;
 }
 
-impl Helper for Watch {}
+impl Helper for Gate {}
