@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -16,6 +16,7 @@ use log::debug;
 use crate::net::{self, Socket};
 use crate::nickname::Nickname;
 use crate::stop;
+use crate::sync::FOREVER;
 use crate::terminal::{self, Screen};
 
 /// What the log lines of the client are filed under.
@@ -57,8 +58,8 @@ struct Chat {
     socket: Socket,
     screen: Screen,
     nickname: Option<Nickname>,
-    /// Goes up when the writer begins to wait for a line, and when it has got one: odd while it waits.
-    waits: AtomicU64,
+    /// Goes up when the writer has got a line, and when it has dealt with it: odd while it does.
+    steps: AtomicU64,
 }
 
 /// Chats until it is over. Returns the companion's leaving and our own alike as success.
@@ -75,11 +76,11 @@ pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Box<
     // Nobody listens any more when the chat is over already.
     stop::on_signal(move || drop(signalled.send(End::Leave)), move || closing.close())?;
 
-    let chat = Arc::new(Chat { place, socket, screen, nickname, waits: AtomicU64::new(0) });
+    let chat = Arc::new(Chat { place, socket, screen, nickname, steps: AtomicU64::new(0) });
     let (turn, turns) = mpsc::channel();
     let (reader, reader_ended, writer) = (Arc::clone(&chat), ended.clone(), Arc::clone(&chat));
-    thread::spawn(move || reader_ended.send(receive::receive(&reader, &turn)));
-    thread::spawn(move || ended.send(send::send(&writer, keyboard, &turns)));
+    thread::spawn(move || reader_ended.send(receive::receive(&reader, &turn).unwrap_or_else(|end| end)));
+    thread::spawn(move || ended.send(send::send(&writer, keyboard, &turns).unwrap_or_else(|end| end)));
 
     let result = chat.wait_for_end(&ends);
     // The threads stay behind: one of them may wait for a key that nobody presses.
@@ -99,43 +100,36 @@ impl Chat {
         self.screen.status(mark, text).map_err(unusable)
     }
 
-    /// Returns the companion when it was the one to end the chat.
-    fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, String> {
-        // The reader thread always says how it ended.
-        let next_end = || ends.recv().unwrap_or(End::Leave);
-        let (mut end, mut input_ended) = (next_end(), self.screen.is_terminal());
-        if let End::Input = end {
-            (end, input_ended) = (next_end(), true);
+    /// A person may try another nickname, unless it was given on the command line.
+    fn nickname_refused(&self, reason: &str) -> Result<(), End> {
+        let refused = format!("Nickname refused: {reason}");
+        if self.nickname.is_some() || !self.screen.is_terminal() {
+            return Err(End::Failed(refused));
         }
-        match end {
-            End::Failed(reason) => Err(reason),
-            End::Companion(companion) => {
-                if !input_ended {
-                    self.wait_until_all_is_sent(ends)?;
-                }
-                Ok(Some(companion))
-            }
-            End::Leave | End::Input => {
-                self.socket.close_in_order();
-                self.socket.finish_sending();
-                // What arrives meanwhile is still shown.
-                while let Ok(End::Leave | End::Input) = ends.recv_timeout(FAREWELL) {}
-                Ok(None)
-            }
-        }
+        self.status("🚫", &refused)
     }
 
-    /// The companion says no more, but may still listen: what standard input has at hand is sent.
-    fn wait_until_all_is_sent(&self, ends: &Receiver<End>) -> Result<(), String> {
-        loop {
-            let before = self.waits.load(Ordering::Relaxed);
-            match ends.recv_timeout(SILENCE) {
+    /// Returns the companion when it was the one to end the chat.
+    fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, String> {
+        let (mut companion, mut input_ended) = (None, self.screen.is_terminal());
+        // A companion that says no more may still listen: what standard input has at hand is sent.
+        while companion.is_none() || !input_ended {
+            let steps = self.steps.load(Ordering::Relaxed);
+            match ends.recv_timeout(if companion.is_some() { SILENCE } else { FOREVER }) {
                 Ok(End::Failed(reason)) => return Err(reason),
-                // A writer that does not wait for standard input waits for a slow server.
-                Err(RecvTimeoutError::Timeout)
-                    if before.is_multiple_of(2) || before != self.waits.load(Ordering::Relaxed) => {}
-                _ => return Ok(()),
+                Ok(End::Companion(who)) => companion = Some(who),
+                Ok(End::Input) => input_ended = true,
+                Ok(End::Leave) => break,
+                // Silence, unless the writer has got a line, or waits for a slow server.
+                Err(_) => input_ended = steps.is_multiple_of(2) && steps == self.steps.load(Ordering::Relaxed),
             }
         }
+        if companion.is_none() {
+            self.socket.close_in_order();
+            self.socket.finish_sending();
+            // What arrives meanwhile is still shown.
+            while let Ok(End::Leave | End::Input) = ends.recv_timeout(FAREWELL) {}
+        }
+        Ok(companion)
     }
 }

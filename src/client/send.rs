@@ -21,65 +21,24 @@ const HELP: &str = "/exit, /quit  leave (so do Ctrl+C, and Ctrl+D on an empty li
 Anything else is sent to your companion when you press Enter.
 ";
 
-/// Sends what is typed until that ends.
-pub(super) fn send(chat: &Chat, mut keyboard: Keyboard, turns: &Receiver<Turn>) -> End {
-    let introduced = introduce(chat, &mut keyboard, turns);
-    introduced.and_then(|()| talk(chat, &mut keyboard, turns)).unwrap_or_else(|end| end)
-}
-
-/// Gives nicknames until the server takes one.
-fn introduce(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<(), End> {
-    while let Turn::GiveNickname = next_turn(turns)? {
-        let nickname = chat.nickname.clone().map_or_else(|| ask_nickname(chat, keyboard), Ok)?;
+/// Gives nicknames until the server takes one, then sends what is typed until that ends.
+pub(super) fn send(chat: &Chat, mut keyboard: Keyboard, turns: &Receiver<Turn>) -> Result<End, End> {
+    // The reader is gone only when it has said why.
+    let next_turn = || turns.recv().map_err(|_| End::Input);
+    let mut turn = next_turn()?;
+    while turn == Turn::GiveNickname {
+        let nickname = chat.nickname.clone().map_or_else(|| ask_nickname(chat, &mut keyboard), Ok)?;
         chat.socket.send(format!("{nickname}\n").as_bytes()).map_err(lost)?;
+        turn = next_turn()?;
     }
-    Ok(())
-}
-
-/// Asks until there is something that can be a nickname.
-fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
-    let is_person = chat.screen.is_terminal();
-    loop {
-        let refused = match next(chat, keyboard, ASK_NICKNAME)? {
-            Typed::Text(text) => match text.parse() {
-                Ok(nickname) => return Ok(nickname),
-                Err(reason) => format!("Nickname refused: {reason}"),
-            },
-            Typed::Command(command) => {
-                obey(chat, &command)?;
-                continue;
-            }
-            Typed::End if !is_person => {
-                "No nickname: give one with --nick, or as the first line of standard input".to_owned()
-            }
-            Typed::Exit | Typed::End => return Err(End::Leave),
-        };
-        if !is_person {
-            return Err(End::Failed(refused));
-        }
-        chat.status("🚫", &refused)?;
-    }
-}
-
-/// Sends messages until the end of what is typed.
-fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<End, End> {
-    let mut batch = String::new();
-    let end = loop {
-        match next(chat, keyboard, ASK_MESSAGE)? {
-            Typed::Text(text) => batch.push_str(&text),
-            Typed::Command(command) => obey(chat, &command)?,
-            end => break end,
-        }
-        if batch.len() >= BATCH || !keyboard.has_more() {
-            chat.socket.send(mem::take(&mut batch).as_bytes()).map_err(lost)?;
-        }
-    };
-    chat.socket.send(batch.as_bytes()).map_err(lost)?;
+    let end = talk(chat, &mut keyboard)?;
     if chat.screen.is_terminal() {
         return Ok(End::Leave);
     }
     // The server would take a script's end for leaving as long as there is no companion, and what it said would be lost.
-    while !matches!(next_turn(turns)?, Turn::MayEnd) {}
+    while turn != Turn::MayEnd {
+        turn = next_turn()?;
+    }
     if let Typed::Exit = end {
         return Ok(End::Leave);
     }
@@ -87,21 +46,45 @@ fn talk(chat: &Chat, keyboard: &mut Keyboard, turns: &Receiver<Turn>) -> Result<
     Ok(End::Input)
 }
 
-fn next_turn(turns: &Receiver<Turn>) -> Result<Turn, End> {
-    // The reader is gone only when it has said why.
-    turns.recv().map_err(|_| End::Input)
-}
-
-fn next(chat: &Chat, keyboard: &mut Keyboard, prompt: &str) -> Result<Typed, End> {
-    chat.waits.fetch_add(1, Ordering::Relaxed);
-    let typed = keyboard.next(prompt).map_err(unusable);
-    chat.waits.fetch_add(1, Ordering::Relaxed);
-    typed
-}
-
-fn obey(chat: &Chat, command: &str) -> Result<(), End> {
-    if command == "/help" {
-        return chat.show(HELP.as_bytes());
+/// Asks until there is something that can be a nickname.
+fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
+    loop {
+        match keyboard.next(ASK_NICKNAME).map_err(unusable)? {
+            Typed::Text(text) | Typed::Command(text) => match text.parse() {
+                Ok(nickname) => return Ok(nickname),
+                Err(reason) => chat.nickname_refused(reason)?,
+            },
+            Typed::End if !chat.screen.is_terminal() => {
+                let advice = "No nickname: give one with --nick, or as the first line of standard input";
+                return Err(End::Failed(advice.to_owned()));
+            }
+            Typed::Exit | Typed::End => return Err(End::Leave),
+        }
     }
-    chat.show(format!("{command} is no command, and was not sent: /help lists them, /{command} sends it\n").as_bytes())
+}
+
+/// Sends messages until the end of what is typed, which it returns.
+fn talk(chat: &Chat, keyboard: &mut Keyboard) -> Result<Typed, End> {
+    let mut batch = String::new();
+    loop {
+        let typed = keyboard.next(ASK_MESSAGE).map_err(unusable)?;
+        chat.steps.fetch_add(1, Ordering::Relaxed);
+        match typed {
+            Typed::Text(text) => batch.push_str(&text),
+            Typed::Command(command) if command == "/help" => chat.show(HELP.as_bytes())?,
+            Typed::Command(command) => {
+                let unknown =
+                    format!("{command} is no command, and was not sent: /help lists them, /{command} sends it\n");
+                chat.show(unknown.as_bytes())?;
+            }
+            end => {
+                chat.socket.send(batch.as_bytes()).map_err(lost)?;
+                return Ok(end);
+            }
+        }
+        if batch.len() >= BATCH || !keyboard.has_more() {
+            chat.socket.send(mem::take(&mut batch).as_bytes()).map_err(lost)?;
+        }
+        chat.steps.fetch_add(1, Ordering::Relaxed);
+    }
 }
