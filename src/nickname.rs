@@ -17,11 +17,10 @@ impl FromStr for Nickname {
     /// Parses after trimming white space at both ends.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let is_unseen = |c: char| c.is_control() || is_invisible(c);
         let rules = [
             (text.chars().any(|c| c != '\u{fe0f}'), "a nickname needs at least one character"),
             (!text.contains(char::is_whitespace), "a nickname has no white space inside"),
-            (!text.contains(is_unseen), "a nickname has no control or invisible characters"),
+            (!text.contains(is_invisible), "a nickname has no control or invisible characters"),
             (!text.starts_with('/'), "a nickname does not start with /"),
             (text.chars().count() <= 32, "a nickname has at most 32 characters"),
         ];

@@ -2,17 +2,11 @@
 //!
 //! What a nickname may be is decided in [`crate::nickname`], what a terminal does in [`crate::terminal`].
 
-/// Characters that steer the direction of the text around them, so that a line reads otherwise than it was written
-/// (Unicode Standard Annex 9, table of explicit directional formatting characters, and the implicit marks).
-fn is_bidirectional_control(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Characters that take no room on the screen or look like nothing: the general category Cf of Unicode 16,
+/// Characters that take no room on the screen or look like nothing: the general categories Cc and Cf of Unicode 16,
 /// the fillers and the blank that are letters or symbols by category, and the variation selectors but U+FE0F, which emoji have.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0e}' | '\u{e0100}'..='\u{e01ef}'
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0e}' | '\u{e0100}'..='\u{e01ef}'
         | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
         | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
@@ -20,9 +14,12 @@ pub(crate) fn is_invisible(c: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Whether a terminal may be given this character: not C0 (but tab), DEL, C1, line separators or bidirectional controls.
+/// Whether a terminal may be given this character: not C0 (but tab), DEL, C1, line separators (U+2028 and U+2029), or what
+/// steers the direction of the text around it, so that a line reads otherwise than it was written
+/// (Unicode Standard Annex 9, table of explicit directional formatting characters, and the implicit marks).
 fn is_harmless(c: char) -> bool {
-    c == '\t' || !(c.is_control() || is_bidirectional_control(c) || matches!(c, '\u{2028}' | '\u{2029}'))
+    let steers = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c == '\t' || !c.is_control() && !steers
 }
 
 /// A foreign text as it may be shown: bytes that are not UTF-8 become U+FFFD, what could drive a terminal
