@@ -30,7 +30,8 @@ impl Said {
             lines.skip(PROMPT.len());
             return Some(Self::Asked);
         }
-        if !asked && !may_become(rest, PROMPT) && !may_become(rest, CHAT_REFUSED) {
+        let may_become = |text: &str| rest.iter().zip(text.as_bytes()).all(|(byte, expected)| byte == expected);
+        if !asked && !may_become(PROMPT) && !may_become(CHAT_REFUSED) {
             return Some(strange(rest));
         }
         let line = lines.next_line()?;
@@ -56,11 +57,6 @@ fn shown(bytes: &[u8]) -> String {
 
 fn strange(bytes: &[u8]) -> Said {
     Said::Strange(shown(bytes.get(..60).unwrap_or(bytes)))
-}
-
-/// Whether `bytes` agree with `text` as far as both go.
-fn may_become(bytes: &[u8], text: &str) -> bool {
-    bytes.iter().zip(text.as_bytes()).all(|(byte, expected)| byte == expected)
 }
 
 #[cfg(test)]
