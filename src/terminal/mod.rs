@@ -38,11 +38,6 @@ fn is_dumb() -> bool {
     env::var_os("TERM").is_none_or(|term| ["", "dumb", "cons25", "emacs"].iter().any(|dumb| term == *dumb))
 }
 
-/// On a terminal that knows them, unless `NO_COLOR` is set to anything.
-fn wants_colours() -> bool {
-    !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
 /// Where typed text comes from, and where text is shown.
 trait Terminal: Send + Sync {
     /// Asks with `prompt` and adds what was typed to `text`; `false`: nothing more will be typed.
@@ -95,10 +90,8 @@ impl Keyboard {
                 return Ok(match text.trim_end() {
                     "/exit" | "/quit" if is_whole => Typed::Exit,
                     command if is_command && !text.starts_with("//") => Typed::Command(command.to_owned()),
-                    _ => {
-                        let message = text.get(usize::from(is_command)..).unwrap_or_default();
-                        Typed::Text(message.to_owned() + if ended { "\n" } else { "" })
-                    }
+                    // Of two slashes one is sent.
+                    _ => Typed::Text(text.chars().skip(usize::from(is_command)).chain(ended.then_some('\n')).collect()),
                 });
             }
             if !self.screen.terminal.read(prompt, &mut self.lines)? {
@@ -148,7 +141,8 @@ impl Screen {
         if !self.is_terminal {
             return io::stderr().lock().write_all(format!("{text}\n").as_bytes());
         }
-        let (bold, plain) = if wants_colours() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let is_plain = is_dumb() || env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let (bold, plain) = if is_plain { ("", "") } else { ("\x1b[1m", "\x1b[0m") };
         self.show(format!("{mark} {bold}{text}{plain}\n").as_bytes())
     }
 
