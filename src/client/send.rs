@@ -12,9 +12,6 @@ use crate::terminal::{Keyboard, Typed};
 const ASK_NICKNAME: &str = "👉 Enter your nickname: ";
 const ASK_MESSAGE: &str = "👉 Your message: ";
 
-/// Typed lines are sent together up to this size in bytes, as long as more are at hand.
-const BATCH: usize = 64 * 1024;
-
 const HELP: &str = "/exit, /quit  leave (so do Ctrl+C, and Ctrl+D on an empty line)
 /help         show this
 //text        send a message that begins with /: /text
@@ -82,7 +79,8 @@ fn talk(chat: &Chat, keyboard: &mut Keyboard) -> Result<Typed, End> {
                 return Ok(end);
             }
         }
-        if batch.len() >= BATCH || !keyboard.has_more() {
+        // Lines that came together are sent together: at most what one look at standard input gives.
+        if !keyboard.has_more() {
             chat.socket.send(mem::take(&mut batch).as_bytes()).map_err(lost)?;
         }
         chat.steps.fetch_add(1, Ordering::Relaxed);
