@@ -24,9 +24,6 @@ use super::write;
 use crate::protocol::Lines;
 use crate::sync::{FOREVER, lock, wait_while};
 
-/// How many lines can be recalled.
-const RECALLED: usize = 1000;
-
 /// How long a text that the editor has taken may need to be shown before the screen is closed without it: twice this.
 const LAST_LOOK: Duration = Duration::from_millis(750);
 
@@ -81,9 +78,8 @@ impl Gate {
 impl Edited {
     pub(super) fn open() -> io::Result<Self> {
         let found = tcgetattr(io::stdin())?;
-        let config = Config::builder().max_history_size(RECALLED).map_err(io::Error::other)?.auto_add_history(true);
         // Colours are for the gate: without them the editor draws its prompt unasked.
-        let config = config.color_mode(ColorMode::Forced).build();
+        let config = Config::builder().auto_add_history(true).color_mode(ColorMode::Forced).build();
         let mut editor = Editor::with_config(config).map_err(io::Error::other)?;
         let printer = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
         let state =
