@@ -29,14 +29,12 @@ pub(super) fn send(chat: &Chat, mut keyboard: Keyboard, turns: &Receiver<Turn>) 
         turn = next_turn()?;
     }
     let end = talk(chat, &mut keyboard)?;
-    if chat.screen.is_terminal() {
-        return Ok(End::Leave);
-    }
+    let is_person = chat.screen.is_terminal();
     // The server would take a script's end for leaving as long as there is no companion, and what it said would be lost.
-    while turn != Turn::MayEnd {
+    while !is_person && turn != Turn::MayEnd {
         turn = next_turn()?;
     }
-    if let Typed::Exit = end {
+    if is_person || matches!(end, Typed::Exit) {
         return Ok(End::Leave);
     }
     chat.socket.finish_sending();
