@@ -92,13 +92,12 @@ impl Edited {
 
 impl super::Terminal for Edited {
     fn read(&self, prompt: &str, text: &mut Lines) -> io::Result<bool> {
-        let is_open = self.gate.change(|state| {
-            state.editing = !state.closed;
-            state.editing
-        });
-        if !is_open {
+        let mut state = lock(&self.gate.0.0);
+        if state.closed {
             return Ok(false);
         }
+        state.editing = true;
+        drop(state);
         let read = lock(&self.editor).readline(prompt);
         self.gate.change(|state| {
             (state.editing, state.ready) = (false, false);
@@ -107,13 +106,11 @@ impl super::Terminal for Edited {
             write(last.as_bytes())
         })?;
         match read {
-            Ok(line) => {
-                text.push(format!("{line}\n").as_bytes());
-                Ok(true)
-            }
-            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(false),
-            Err(error) => Err(io::Error::other(error)),
+            Ok(line) => text.push(format!("{line}\n").as_bytes()),
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => return Ok(false),
+            Err(error) => return Err(io::Error::other(error)),
         }
+        Ok(true)
     }
 
     fn show(&self, lines: &[u8]) -> io::Result<()> {

@@ -8,7 +8,7 @@ mod editor;
 mod simple;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use std::{env, mem, thread};
 
@@ -27,7 +27,7 @@ pub fn open() -> io::Result<(Keyboard, Screen)> {
     let terminal: Arc<dyn Terminal> = match is_terminal && !is_dumb() {
         #[cfg(feature = "line-editor")]
         true => Arc::new(editor::Edited::open()?),
-        _ => Arc::new(simple::Simple::new(is_terminal)),
+        _ => Arc::new(simple::Simple { is_terminal, asked: Mutex::default() }),
     };
     let screen = Screen { terminal, is_terminal };
     Ok((Keyboard { screen: screen.clone(), lines: Lines::new(MESSAGE_PIECE), begins: true }, screen))

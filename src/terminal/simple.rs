@@ -10,15 +10,9 @@ use crate::sync::lock;
 use crate::text::printable;
 
 pub(super) struct Simple {
-    is_terminal: bool,
+    pub(super) is_terminal: bool,
     /// The prompt that is being answered.
-    asked: Mutex<Option<String>>,
-}
-
-impl Simple {
-    pub(super) fn new(is_terminal: bool) -> Self {
-        Self { is_terminal, asked: Mutex::default() }
-    }
+    pub(super) asked: Mutex<Option<String>>,
 }
 
 impl super::Terminal for Simple {
