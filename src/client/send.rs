@@ -45,6 +45,7 @@ pub(super) fn send(chat: &Chat, mut keyboard: Keyboard, turns: &Receiver<Turn>) 
 fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
     loop {
         match keyboard.next(ASK_NICKNAME).map_err(unusable)? {
+            Typed::Command(command) if command == "/help" => chat.show(HELP.as_bytes())?,
             Typed::Text(text) | Typed::Command(text) => match text.parse() {
                 Ok(nickname) => return Ok(nickname),
                 Err(reason) => chat.nickname_refused(reason)?,
