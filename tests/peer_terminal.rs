@@ -86,6 +86,8 @@ fn who_is_alone_can_leave_too_and_is_told_that_nobody_hears() {
         bob.wait_for_row(
             "🤷 Nobody else is here to hear this; who comes later can ask for what was said with /history",
         );
+        // Before the editor has the terminal, Ctrl+D would be the terminal's.
+        bob.wait_for_last_row("👉 Your message:");
         bob.type_keys(keys);
         bob.expect_exit(0);
     }
