@@ -7,10 +7,7 @@ mod lobby;
 mod relay;
 mod serve;
 mod session;
-mod talk;
 
-use std::fmt::Display;
-use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,20 +60,12 @@ pub fn run(listeners: &[TcpListener], sessions: usize, limits: Limits, stop: &St
     // A worker for every seat and every handshake: no seated client ever waits for one.
     let workers = sessions * 2 + limits.handshakes;
     info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
-    reception::run(listeners, LOG_TARGET, workers, limits.stalled, stop, move |client| serve::serve(&house, client));
-}
-
-impl House {
-    /// What log lines about a session end in: its number, when there can be several.
-    fn label(&self, number: u64) -> String {
-        if self.sessions > 1 { format!(" (session {number})") } else { String::new() }
-    }
+    reception::run(listeners, LOG_TARGET, workers, limits.stalled, stop, move |client| {
+        if let Err(error) = serve::serve(&house, client) {
+            warn!(target: LOG_TARGET, "💔 Client {} connection lost: {error}", client.number);
+        }
+    });
 }
 
 /// What a client hears that has no companion when the server stops.
 const STOPPING: &str = "the server is stopping";
-
-/// Logs that a connection is lost.
-fn lost(who: impl Display, error: &io::Error, label: &str) {
-    warn!(target: LOG_TARGET, "💔 {who} connection lost: {error}{label}");
-}

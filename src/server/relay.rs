@@ -1,9 +1,9 @@
 //! Moves bytes from one client to the other, unchanged, through a buffer that is as large as the talk is.
 
+use std::io;
 use std::time::Duration;
 
-use super::session::{Guest, Lost};
-use crate::net::is_timeout;
+use crate::net::{Socket, is_timeout};
 
 /// The buffer of a conversation of short lines, in bytes: one page.
 const SMALLEST: usize = 4 * 1024;
@@ -14,28 +14,26 @@ const SMALL_READS: u32 = 64;
 /// ... or when nothing came for this long.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Passes on what the guest says until its stream ends or `is_stopped` says so.
-pub(super) fn relay<'a>(
-    from: &'a Guest,
-    pass_on: impl Fn(&[u8]) -> Result<(), Lost<'a>>,
-    is_stopped: impl Fn() -> bool,
-) -> Result<(), Lost<'a>> {
-    let socket = &from.client.socket;
+/// Passes on what is said until its stream ends or `is_over` says so.
+pub(super) fn relay(from: &Socket, pass_on: impl Fn(&[u8]), is_over: impl Fn() -> bool) -> io::Result<()> {
     let (mut buffer, mut small_reads) = (vec![0; SMALLEST], 0);
-    while !is_stopped() {
+    while !is_over() {
         let size = buffer.len();
-        let length = match socket.read(&mut buffer) {
+        let length = match from.read(&mut buffer) {
             Ok([]) => break,
-            Ok(words) => pass_on(words).map(|()| words.len())?,
+            Ok(words) => {
+                pass_on(words);
+                words.len()
+            }
             // Only a large buffer is worth a look at the clock: small talk waits without a limit.
             Err(error) if size > SMALLEST && is_timeout(&error) => 0,
-            Err(error) => return Err((from, error)),
+            Err(error) => return Err(error),
         };
         small_reads = if length <= SMALLEST { small_reads + 1 } else { 0 };
         let next = next_size(size, length, small_reads);
         if next != size {
             buffer = vec![0; next];
-            socket.limit_reads((next > SMALLEST).then_some(QUIET)).map_err(|error| (from, error))?;
+            from.limit_reads((next > SMALLEST).then_some(QUIET))?;
         }
     }
     Ok(())

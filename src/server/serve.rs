@@ -2,28 +2,31 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use log::{info, warn};
 
 use super::lobby::NoSeat;
-use super::talk::stay;
-use super::{House, LOG_TARGET, STOPPING, lost};
+use super::session::stay;
+use super::{House, LOG_TARGET, STOPPING};
 use crate::net::is_timeout;
-use crate::protocol::{Arrival, PROMPT, Step, refusal};
+use crate::protocol::{Arrival, HANDSHAKE_LINE, PROMPT, Step, refusal};
 use crate::reception::Client;
 use crate::sync::lock;
 
 const FULL: &str = "the chat is full, try again later";
 
 /// Serves a client until it is gone.
-pub(super) fn serve(house: &House, client: &Arc<Client>) {
+///
+/// # Errors
+/// It was lost before it had a seat.
+pub(super) fn serve(house: &House, client: &Arc<Client>) -> io::Result<()> {
     let Client { number, socket, .. } = &**client;
     let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
     let mut step = Step::Say(PROMPT.to_owned());
-    loop {
+    let words = loop {
         if lock(&house.lobby).is_full() {
-            step = Step::SendAway(refusal(FULL));
+            break refusal(FULL);
         }
         step = match step {
             Step::Say(words) => {
@@ -31,38 +34,34 @@ pub(super) fn serve(house: &House, client: &Arc<Client>) {
                     let reason = refused.trim_start_matches("Nickname refused: ");
                     warn!(target: LOG_TARGET, "🚫 Client {number} nickname refused: {reason}");
                 }
-                if let Err(error) = socket.send(words.as_bytes()) {
-                    return lost(format_args!("Client {number}"), &error, "");
+                socket.send(words.as_bytes())?;
+                arrival.next(Instant::now())
+            }
+            Step::Read(limit) => {
+                let mut buffer = [0; HANDSHAKE_LINE];
+                socket.limit_reads(Some(limit))?;
+                match socket.read(&mut buffer) {
+                    Ok([]) if house.stop.is_set() => break refusal(STOPPING),
+                    Ok([]) => {
+                        info!(target: LOG_TARGET, "👋 Client {number} left");
+                        return Ok(());
+                    }
+                    Ok(words) => arrival.lines.push(words),
+                    Err(error) if is_timeout(&error) => {}
+                    Err(error) => return Err(error),
                 }
                 arrival.next(Instant::now())
             }
-            Step::Read(limit) => match hear(client, &mut arrival, limit) {
-                Ok(true) => arrival.next(Instant::now()),
-                Ok(false) if house.stop.is_set() => Step::SendAway(refusal(STOPPING)),
-                Ok(false) => return info!(target: LOG_TARGET, "👋 Client {number} left"),
-                Err(error) if is_timeout(&error) => arrival.next(Instant::now()),
-                Err(error) => return lost(format_args!("Client {number}"), &error, ""),
-            },
             Step::Named(nickname) => match stay(house, client, nickname, arrival.lines.rest()) {
-                Ok(()) => return,
-                Err(NoSeat::Full) => Step::SendAway(refusal(FULL)),
+                Ok(()) => return Ok(()),
+                Err(NoSeat::Full) => break refusal(FULL),
                 Err(NoSeat::NicknameTaken) => arrival.refuse_nickname("it is the companion's, choose another"),
             },
-            Step::SendAway(words) => {
-                let reason = words.lines().last().unwrap_or_default().trim_start_matches("Chat refused: ");
-                warn!(target: LOG_TARGET, "⛔ Client {number} refused: {reason}");
-                return socket.send_away(&words);
-            }
+            Step::SendAway(words) => break words,
         }
-    }
-}
-
-/// Takes in what the client says; `false` at the end of its stream. The buffer is off the stack before the client's long stay.
-#[inline(never)]
-fn hear(client: &Client, arrival: &mut Arrival, limit: Duration) -> io::Result<bool> {
-    client.socket.limit_reads(Some(limit))?;
-    let mut buffer = [0; 1024];
-    let words = client.socket.read(&mut buffer)?;
-    arrival.lines.push(words);
-    Ok(!words.is_empty())
+    };
+    let reason = words.lines().last().unwrap_or_default().trim_start_matches("Chat refused: ");
+    warn!(target: LOG_TARGET, "⛔ Client {number} refused: {reason}");
+    socket.send_away(&words);
+    Ok(())
 }

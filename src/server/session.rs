@@ -1,33 +1,40 @@
-//! Two clients and what becomes of their conversation.
+//! One conversation: a seat, waiting for a companion, meeting it, relaying, and what becomes of it all.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
-use std::{fmt, io, iter};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+use std::{fmt, io, iter, mem, thread};
 
+use log::{info, warn};
+
+use super::lobby::NoSeat;
+use super::relay::relay;
+use super::{House, LOG_TARGET, STOPPING};
 use crate::nickname::Nickname;
+use crate::protocol::{WAITING, connected_to, refusal};
 use crate::reception::Client;
 use crate::stop::Stop;
+use crate::sync::lock;
+
+/// A lost connection is passed on as a reset, which would overtake words that are still under way: they get this long.
+const UNDER_WAY: Duration = Duration::from_millis(200);
+
+/// How often a connection whose stream has ended is looked at: a reset of it wakes nobody.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often a guest that may not say more for now looks for its companion.
+const LOOK_FOR_COMPANION: Duration = Duration::from_millis(100);
 
 /// A client that has a nickname.
-pub(super) struct Guest {
-    pub(super) client: Arc<Client>,
-    pub(super) nickname: Nickname,
+struct Guest {
+    client: Arc<Client>,
+    nickname: Nickname,
     seated: Instant,
-    /// How much its companion has got of what it said, in bytes.
-    pub(super) said: AtomicU64,
-    /// Whether it has said its last word.
-    pub(super) is_done: AtomicBool,
-}
-
-/// A guest whose connection is lost, and why.
-pub(super) type Lost<'a> = (&'a Guest, io::Error);
-
-impl Guest {
-    pub(super) fn new(client: Arc<Client>, nickname: Nickname) -> Arc<Self> {
-        let (said, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
-        Arc::new(Self { client, nickname, seated: Instant::now(), said, is_done })
-    }
+    /// How much it has said, in bytes.
+    said: AtomicU64,
+    /// Whether it has said its last word, and the companion has heard so.
+    left: Stop,
 }
 
 impl fmt::Display for Guest {
@@ -38,60 +45,169 @@ impl fmt::Display for Guest {
 
 /// One conversation, from its first guest on.
 pub(super) struct Session {
-    /// What log lines about it end in.
-    pub(super) label: String,
-    pub(super) first: Arc<Guest>,
+    /// What log lines about it end in: its number, when there can be several.
+    label: String,
+    first: Arc<Guest>,
     /// There once the two are introduced.
-    pub(super) second: OnceLock<Arc<Guest>>,
+    second: OnceLock<Arc<Guest>>,
     /// What the first says before. Held while a guest is told where it is, so that it never speaks, nor is met, in between.
-    pub(super) kept: Mutex<Vec<u8>>,
-    /// How many guests have said their last word.
-    pub(super) done: AtomicUsize,
-    pub(super) over: Stop,
+    kept: Mutex<Vec<u8>>,
+    /// A connection was lost: neither can go on.
     is_cut: AtomicBool,
 }
 
 impl Session {
-    pub(super) fn new(label: String, first: &Arc<Guest>) -> Arc<Self> {
-        Arc::new(Self {
-            label,
-            first: Arc::clone(first),
-            second: OnceLock::new(),
-            kept: Mutex::default(),
-            done: AtomicUsize::new(0),
-            over: Stop::default(),
-            is_cut: AtomicBool::new(false),
-        })
-    }
-
-    pub(super) fn guests(&self) -> impl Iterator<Item = &Guest> {
-        iter::once(&self.first).chain(self.second.get()).map(|guest| &**guest)
+    fn guests(&self) -> impl Iterator<Item = &Arc<Guest>> {
+        iter::once(&self.first).chain(self.second.get())
     }
 
     /// Whom a guest talks with. The first has nobody before the two are introduced.
-    pub(super) fn companion(&self, guest: &Arc<Guest>) -> Option<&Guest> {
-        let companion = if Arc::ptr_eq(guest, &self.first) { self.second.get() } else { Some(&self.first) };
-        companion.map(|companion| &**companion)
+    fn companion(&self, guest: &Arc<Guest>) -> Option<&Arc<Guest>> {
+        if Arc::ptr_eq(guest, &self.first) { self.second.get() } else { Some(&self.first) }
     }
 
-    /// A connection was lost: neither can go on. Returns whether that is news.
-    pub(super) fn cut(&self) -> bool {
+    fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether that is news.
+    fn cut(&self) -> bool {
         let is_news = !self.is_cut.swap(true, Ordering::Relaxed);
         self.guests().for_each(|guest| guest.client.socket.stop_reading());
         is_news
     }
+}
 
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Relaxed)
+/// A guest's place in a session.
+struct Seat<'a> {
+    house: &'a House,
+    session: &'a Arc<Session>,
+    guest: &'a Arc<Guest>,
+}
+
+/// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
+pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, words: &[u8]) -> Result<(), NoSeat> {
+    let (client, seated, said, left) = (Arc::clone(client), Instant::now(), AtomicU64::new(0), Stop::default());
+    let guest = &Arc::new(Guest { client, nickname, seated, said, left });
+    let mut lobby = lock(&house.lobby);
+    let session = &lobby.take_seat(&guest.nickname, |number| {
+        let label = if house.sessions > 1 { format!(" (session {number})") } else { String::new() };
+        let (second, kept, is_cut) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        Arc::new(Session { label, first: Arc::clone(guest), second, kept, is_cut })
+    })?;
+    let seat = Seat { house, session, guest };
+    // Before the lobby is open again: a companion comes behind the one that waits.
+    let kept = lock(&session.kept);
+    drop(lobby);
+    guest.client.settle();
+    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{}", guest.client.number, guest.nickname, session.label);
+    let talked = catch_unwind(AssertUnwindSafe(|| {
+        guest.client.socket.limit_reads(None)?;
+        seat.tell(kept)?;
+        seat.say(words);
+        relay(&guest.client.socket, |words| seat.say(words), || session.is_cut() || house.stop.is_set())
+    }));
+    // Why, the panic itself has said on standard error.
+    seat.leave(talked.unwrap_or_else(|_| Err(io::Error::other("its worker panicked"))));
+    Ok(())
+}
+
+impl Seat<'_> {
+    /// The first of a pair hears that it has to wait. The second is introduced, and hears what the first has said so far.
+    fn tell(&self, mut kept: MutexGuard<'_, Vec<u8>>) -> io::Result<()> {
+        let Self { session, guest, .. } = self;
+        let Some(first) = session.companion(guest) else {
+            return guest.client.socket.send(format!("{WAITING}\n").as_bytes());
+        };
+        info!(target: LOG_TARGET, "💬 Chat session started{}", session.label);
+        for guest in [first, guest] {
+            guest.client.socket.expect_answers();
+        }
+        // Should it fail, the first's own worker finds out.
+        let _ = first.client.socket.send(connected_to(&guest.nickname).as_bytes());
+        let words = [connected_to(&first.nickname).as_bytes(), &mem::take(&mut *kept)].concat();
+        let told = guest.client.socket.send(&words);
+        // From here on the first's words go straight to the second.
+        let _ = session.second.set(Arc::clone(guest));
+        told
     }
 
-    /// What a log tells of it when it is over.
-    pub(super) fn summary(&self) -> String {
-        let names: Vec<_> = self.guests().map(|guest| guest.nickname.to_string()).collect();
-        let said = |guest: &Guest| format!(", {} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname);
-        let lasted = self.second.get().map_or(0, |second| second.seated.elapsed().as_secs());
-        let [hours, minutes, seconds] = [lasted / 3600, lasted / 60 % 60, lasted % 60];
-        let said: String = self.guests().map(said).collect();
-        format!("{}, {hours}:{minutes:02}:{seconds:02}{said}", names.join(" and "))
+    /// Passes on what the guest says; what it says before its companion comes is kept.
+    fn say(&self, words: &[u8]) {
+        let Self { house, session, guest } = self;
+        guest.said.fetch_add(words.len() as u64, Ordering::Relaxed);
+        let mut kept = lock(&session.kept);
+        if let Some(companion) = session.companion(guest) {
+            drop(kept);
+            companion.client.socket.send(words).unwrap_or_else(|error| self.lose(companion, &error));
+        } else {
+            kept.extend_from_slice(words);
+            let is_full = kept.len() >= house.limits.kept;
+            drop(kept);
+            while is_full && session.companion(guest).is_none() && !house.stop.wait_for(LOOK_FOR_COMPANION) {}
+        }
+    }
+
+    /// A connection is lost. Who has left already is not lost as well, and at a stop nobody is.
+    fn lose(&self, who: &Guest, error: &io::Error) {
+        if !self.house.stop.is_set() && self.session.cut() && !who.left.is_set() {
+            warn!(target: LOG_TARGET, "💔 {who} connection lost: {error}{}", self.session.label);
+        }
+    }
+
+    /// Gives the seat up: what the companion, and the log, hear of the guest's last word. The last of two ends the session.
+    fn leave(&self, talked: io::Result<()>) {
+        let Self { house, session, guest } = self;
+        lock(&house.lobby).leave(|waiting| Arc::ptr_eq(waiting, session));
+        // Who came before that is introduced once this is free.
+        drop(lock(&session.kept));
+        let (companion, is_stopping) = (session.companion(guest), house.stop.is_set());
+        match talked {
+            Err(error) => self.lose(guest, &error),
+            Ok(()) if companion.is_none() && is_stopping => guest.client.socket.send_away(&refusal(STOPPING)),
+            Ok(()) if session.is_cut() => {}
+            Ok(()) => {
+                if let Some(companion) = companion {
+                    companion.client.socket.finish_sending();
+                }
+                if !is_stopping {
+                    info!(target: LOG_TARGET, "👋 {guest} left{}", session.label);
+                }
+            }
+        }
+        let (Some(companion), Some(second)) = (companion, session.second.get()) else { return };
+        // Held, because one of the two has to be the last.
+        let one_by_one = lock(&session.kept);
+        let is_last = companion.left.is_set();
+        guest.left.trigger();
+        drop(one_by_one);
+        if is_last {
+            return self.end_session(second);
+        }
+        while !companion.left.wait_for(LOOK) {
+            if guest.client.socket.has_broken() {
+                session.cut();
+            }
+        }
+    }
+
+    fn end_session(&self, second: &Guest) {
+        let Self { house, session, .. } = self;
+        let lasted = second.seated.elapsed().as_secs();
+        let lasted = format!("{}:{:02}:{:02}", lasted / 3600, lasted / 60 % 60, lasted % 60);
+        let said = |guest: &Guest| format!("{} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname);
+        let (first, label) = (&session.first, &session.label);
+        let [said, answered] = [first, second].map(said);
+        let who = format!("{} and {}", first.nickname, second.nickname);
+        info!(target: LOG_TARGET, "🏁 Chat session ended: {who}, {lasted}, {said}, {answered}{label}");
+        lock(&house.lobby).end_session();
+        if !house.stop.is_set() {
+            info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
+        }
+        if session.is_cut() {
+            thread::sleep(UNDER_WAY);
+        } else {
+            session.guests().for_each(|guest| guest.client.socket.close_in_order());
+        }
     }
 }
