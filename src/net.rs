@@ -215,10 +215,10 @@ impl Socket {
         let _ = self.0.shutdown(Shutdown::Both);
     }
 
-    /// Whether the connection has broken since its end of stream was read.
+    /// What has broken the connection since its end of stream was read.
     #[must_use]
-    pub fn has_broken(&self) -> bool {
-        !matches!(self.0.take_error(), Ok(None))
+    pub fn error(&self) -> Option<io::Error> {
+        self.0.take_error().unwrap_or_else(Some)
     }
 
     /// Sends the last words and waits until the other side has closed, or has sent too much, or a second is over:

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
-use std::{fmt, io, iter, mem, thread};
+use std::{io, iter, mem, thread};
 
 use log::{info, warn};
 
@@ -30,17 +30,13 @@ const LOOK_FOR_COMPANION: Duration = Duration::from_millis(100);
 struct Guest {
     client: Arc<Client>,
     nickname: Nickname,
+    /// What the log calls it.
+    title: String,
     seated: Instant,
     /// How much it has said, in bytes.
     said: AtomicU64,
     /// Whether it has said its last word, and the companion has heard so.
     left: Stop,
-}
-
-impl fmt::Display for Guest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client {} ({})", self.client.number, self.nickname)
-    }
 }
 
 /// One conversation, from its first guest on.
@@ -57,10 +53,6 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn guests(&self) -> impl Iterator<Item = &Arc<Guest>> {
-        iter::once(&self.first).chain(self.second.get())
-    }
-
     /// Whom a guest talks with. The first has nobody before the two are introduced.
     fn companion(&self, guest: &Arc<Guest>) -> Option<&Arc<Guest>> {
         if Arc::ptr_eq(guest, &self.first) { self.second.get() } else { Some(&self.first) }
@@ -68,13 +60,6 @@ impl Session {
 
     fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
-    }
-
-    /// Returns whether that is news.
-    fn cut(&self) -> bool {
-        let is_news = !self.is_cut.swap(true, Ordering::Relaxed);
-        self.guests().for_each(|guest| guest.client.socket.stop_reading());
-        is_news
     }
 }
 
@@ -87,8 +72,9 @@ struct Seat<'a> {
 
 /// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
 pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, words: &[u8]) -> Result<(), NoSeat> {
-    let (client, seated, said, left) = (Arc::clone(client), Instant::now(), AtomicU64::new(0), Stop::default());
-    let guest = &Arc::new(Guest { client, nickname, seated, said, left });
+    let (client, title) = (Arc::clone(client), format!("Client {} ({nickname})", client.number));
+    let (seated, said, left) = (Instant::now(), AtomicU64::new(0), Stop::default());
+    let guest = &Arc::new(Guest { client, nickname, title, seated, said, left });
     let mut lobby = lock(&house.lobby);
     let session = &lobby.take_seat(&guest.nickname, |number| {
         let label = if house.sessions > 1 { format!(" (session {number})") } else { String::new() };
@@ -148,10 +134,15 @@ impl Seat<'_> {
         }
     }
 
-    /// A connection is lost. Who has left already is not lost as well, and at a stop nobody is.
+    /// A connection is lost: neither can go on. Who has left already is not lost as well, and at a stop nobody is.
     fn lose(&self, who: &Guest, error: &io::Error) {
-        if !self.house.stop.is_set() && self.session.cut() && !who.left.is_set() {
-            warn!(target: LOG_TARGET, "💔 {who} connection lost: {error}{}", self.session.label);
+        let Session { label, first, second, is_cut, .. } = &**self.session;
+        if self.house.stop.is_set() || is_cut.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        iter::once(first).chain(second.get()).for_each(|guest| guest.client.socket.stop_reading());
+        if !who.left.is_set() {
+            warn!(target: LOG_TARGET, "💔 {} connection lost: {error}{label}", who.title);
         }
     }
 
@@ -171,7 +162,7 @@ impl Seat<'_> {
                     companion.client.socket.finish_sending();
                 }
                 if !is_stopping {
-                    info!(target: LOG_TARGET, "👋 {guest} left{}", session.label);
+                    info!(target: LOG_TARGET, "👋 {} left{}", guest.title, session.label);
                 }
             }
         }
@@ -185,8 +176,8 @@ impl Seat<'_> {
             return self.end_session(second);
         }
         while !companion.left.wait_for(LOOK) {
-            if guest.client.socket.has_broken() {
-                session.cut();
+            if let Some(error) = guest.client.socket.error() {
+                self.lose(guest, &error);
             }
         }
     }
@@ -196,7 +187,7 @@ impl Seat<'_> {
         let lasted = second.seated.elapsed().as_secs();
         let lasted = format!("{}:{:02}:{:02}", lasted / 3600, lasted / 60 % 60, lasted % 60);
         let said = |guest: &Guest| format!("{} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname);
-        let (first, label) = (&session.first, &session.label);
+        let (first, label) = (&*session.first, &session.label);
         let [said, answered] = [first, second].map(said);
         let who = format!("{} and {}", first.nickname, second.nickname);
         info!(target: LOG_TARGET, "🏁 Chat session ended: {who}, {lasted}, {said}, {answered}{label}");
@@ -207,7 +198,7 @@ impl Seat<'_> {
         if session.is_cut() {
             thread::sleep(UNDER_WAY);
         } else {
-            session.guests().for_each(|guest| guest.client.socket.close_in_order());
+            [first, second].iter().for_each(|guest| guest.client.socket.close_in_order());
         }
     }
 }
