@@ -16,26 +16,23 @@ const IDLE: Duration = Duration::from_secs(1);
 /// The stack of a worker, in bytes. Only what is touched takes memory; the address space of 10,000 workers stays at 5 GiB.
 const STACK: usize = 512 * 1024;
 
-type Job = Box<dyn FnOnce() + Send>;
-
-/// A pool of at most `size` threads.
-pub struct Pool {
+/// A pool of at most `size` threads, which all do the same work.
+pub struct Pool<Job: Send + 'static> {
     name: &'static str,
     size: usize,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Job>>,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct Shared<Job> {
+    work: Box<dyn Fn(Job) + Send + Sync>,
+    state: Mutex<State<Job>>,
     /// A job was queued, or the pool is closed.
-    work: Condvar,
+    queued: Condvar,
     /// A job is done, or a worker has ended.
     done: Condvar,
 }
 
-#[derive(Default)]
-struct State {
+struct State<Job> {
     queue: Vec<Job>,
     /// Jobs queued or running, and the threads that are there for them: at least as many, so no job waits in the queue.
     jobs: usize,
@@ -43,35 +40,37 @@ struct State {
     closed: bool,
 }
 
-impl Pool {
-    /// A pool whose threads carry `name`.
+impl<Job: Send + 'static> Pool<Job> {
+    /// A pool whose threads carry `name` and do `work` with each job.
     ///
     /// # Panics
     /// Panics when `size` is 0: no job would ever run.
     #[must_use]
-    pub fn new(name: &'static str, size: usize) -> Self {
+    pub fn new(name: &'static str, size: usize, work: impl Fn(Job) + Send + Sync + 'static) -> Self {
         assert!(size > 0, "a pool needs a thread");
-        Self { name, size, shared: Arc::default() }
+        let state = Mutex::new(State { queue: Vec::new(), jobs: 0, workers: 0, closed: false });
+        let shared = Shared { work: Box::new(work), state, queued: Condvar::new(), done: Condvar::new() };
+        Self { name, size, shared: Arc::new(shared) }
     }
 
-    /// Runs the job on a thread of the pool, waiting at most `patience` for one to be free.
+    /// Gives the job to a thread of the pool, waiting at most `patience` for one to be free.
     ///
     /// # Errors
     /// `WouldBlock` when none became free, or the system's error when no thread could be started. The job is dropped.
-    pub fn execute(&self, job: impl FnOnce() + Send + 'static, patience: Duration) -> io::Result<()> {
+    pub fn execute(&self, job: Job, patience: Duration) -> io::Result<()> {
         let mut state = self.wait(patience, |state| state.jobs >= self.size);
         if state.jobs >= self.size {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, "every worker is busy"));
         }
         if state.jobs == state.workers {
             let shared = Arc::clone(&self.shared);
-            thread::Builder::new().name(self.name.to_owned()).stack_size(STACK).spawn(move || shared.work())?;
+            thread::Builder::new().name(self.name.to_owned()).stack_size(STACK).spawn(move || shared.serve())?;
             state.workers += 1;
         }
         state.jobs += 1;
-        state.queue.push(Box::new(job));
+        state.queue.push(job);
         drop(state);
-        self.shared.work.notify_one();
+        self.shared.queued.notify_one();
         Ok(())
     }
 
@@ -87,30 +86,30 @@ impl Pool {
         self.wait(limit, |state| state.jobs > 0).jobs == 0
     }
 
-    fn wait(&self, limit: Duration, condition: impl FnMut(&mut State) -> bool) -> MutexGuard<'_, State> {
+    fn wait(&self, limit: Duration, condition: impl FnMut(&mut State<Job>) -> bool) -> MutexGuard<'_, State<Job>> {
         wait_while(&self.shared.done, lock(&self.shared.state), limit, condition)
     }
 }
 
-impl Drop for Pool {
+impl<Job: Send + 'static> Drop for Pool<Job> {
     /// Lets the jobs that were taken come to their end, and waits for the end of every thread.
     fn drop(&mut self) {
         lock(&self.shared.state).closed = true;
-        self.shared.work.notify_all();
+        self.shared.queued.notify_all();
         drop(self.wait(FOREVER, |state| state.workers > 0));
     }
 }
 
-impl Shared {
-    /// Runs jobs until there was none for a while.
-    fn work(&self) {
-        let is_idle = |state: &mut State| state.queue.is_empty() && !state.closed;
+impl<Job> Shared<Job> {
+    /// Does jobs until there was none for a while.
+    fn serve(&self) {
+        let is_idle = |state: &mut State<Job>| state.queue.is_empty() && !state.closed;
         let mut state = lock(&self.state);
         loop {
-            state = wait_while(&self.work, state, IDLE, is_idle);
+            state = wait_while(&self.queued, state, IDLE, is_idle);
             let Some(job) = state.queue.pop() else { break };
             drop(state);
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| (self.work)(job))).is_err() {
                 // Where and why, the panic itself has said on standard error.
                 log::error!(target: "pool", "🔥 a job panicked, its worker goes on");
             }
@@ -132,32 +131,29 @@ mod tests {
 
     #[test]
     fn a_panicking_job_does_not_take_its_worker_along() {
-        let pool = Pool::new("test", 1);
         let (done, finished) = mpsc::channel();
-        pool.execute(|| panic!("on purpose"), LIMIT).unwrap();
-        pool.execute(move || done.send(()).unwrap(), LIMIT).unwrap();
+        let pool = Pool::new("test", 1, move |fine: bool| {
+            assert!(fine, "on purpose");
+            done.send(()).unwrap();
+        });
+        pool.execute(false, LIMIT).unwrap();
+        pool.execute(true, LIMIT).unwrap();
         finished.recv_timeout(LIMIT).expect("the second job runs");
     }
 
     #[test]
     fn a_job_is_refused_when_every_worker_is_busy_and_taken_when_one_is_free() {
-        let pool = Pool::new("test", 2);
         let (release, wait) = mpsc::channel::<()>();
-        let wait = Arc::new(Mutex::new(wait));
+        let wait = Mutex::new(wait);
+        let pool = Pool::new("test", 2, move |()| lock(&wait).recv().unwrap_or_default());
         for _ in 0..2 {
-            let wait = Arc::clone(&wait);
-            pool.execute(
-                move || {
-                    let _ = lock(&wait).recv();
-                },
-                Duration::ZERO,
-            )
-            .unwrap();
+            pool.execute((), Duration::ZERO).unwrap();
         }
-        let refused = pool.execute(|| (), Duration::ZERO).unwrap_err();
+        assert!(pool.is_busy());
+        let refused = pool.execute((), Duration::ZERO).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
         release.send(()).unwrap();
-        pool.execute(|| (), LIMIT).expect("one worker is free again");
+        pool.execute((), LIMIT).expect("one worker is free again");
         drop(release);
         assert!(pool.is_done_within(LIMIT));
     }
@@ -165,12 +161,11 @@ mod tests {
     #[test]
     fn dropping_the_pool_waits_for_the_jobs() {
         let (done, finished) = mpsc::channel();
-        let pool = Pool::new("test", 4);
+        let pool = Pool::new("test", 4, move |number| done.send(number).unwrap());
         for number in 0..4 {
-            let done = done.clone();
-            pool.execute(move || done.send(number).unwrap(), LIMIT).unwrap();
+            pool.execute(number, LIMIT).unwrap();
         }
-        drop((pool, done));
+        drop(pool);
         assert_eq!(finished.iter().count(), 4);
     }
 }

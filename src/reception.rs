@@ -58,14 +58,11 @@ impl Client {
     }
 }
 
-type Serve = dyn Fn(&Arc<Client>) + Send + Sync;
-
 /// Everyone who is connected, and the workers who serve them.
 struct Reception<'a> {
     log_target: &'static str,
-    pool: Pool,
+    pool: Pool<Arc<Client>>,
     stalled: Duration,
-    serve: Arc<Serve>,
     /// By number, from 1.
     clients: Mutex<Vec<Weak<Client>>>,
     stop: &'a Stop,
@@ -81,8 +78,8 @@ pub(crate) fn run(
     stop: &Stop,
     serve: impl Fn(&Arc<Client>) + Send + Sync + 'static,
 ) {
-    let (pool, serve) = (Pool::new("client", workers), Arc::new(serve));
-    let reception = &Reception { log_target, pool, stalled, serve, clients: Mutex::default(), stop };
+    let pool = Pool::new("client", workers, move |client| serve(&client));
+    let reception = &Reception { log_target, pool, stalled, clients: Mutex::default(), stop };
     thread::scope(|scope| {
         let accept = |listener| (listener, scope.spawn(move || reception.accept(listener)));
         let accepting: Vec<_> = listeners.iter().map(accept).collect();
@@ -107,11 +104,8 @@ impl Reception<'_> {
     fn accept(&self, listener: &TcpListener) {
         let mut complained: Option<Instant> = None;
         loop {
-            let accepted = listener.accept();
-            if self.stop.is_set() {
-                return;
-            }
-            match accepted {
+            match listener.accept() {
+                _ if self.stop.is_set() => return,
                 // An error says that the client is gone already.
                 Ok((stream, address)) => drop(self.admit(stream, address)),
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
@@ -134,7 +128,14 @@ impl Reception<'_> {
         let socket = Socket::new(stream)?;
         // What a stalled client can hold up is bounded from its first byte on.
         socket.limit_stalls(self.stalled)?;
-        let client = self.add(socket);
+        let mut clients = lock(&self.clients);
+        let free = clients.iter().position(|client| client.strong_count() == 0).unwrap_or(clients.len());
+        let (number, arrived, settled) = (free + 1, Instant::now(), AtomicBool::new(false));
+        let client = Arc::new(Client { number, socket, arrived, settled });
+        // In the free place, or behind all others.
+        let end = clients.len().min(number);
+        clients.splice(free..end, [Arc::downgrade(&client)]);
+        drop(clients);
         let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
         info!(target: self.log_target, "{mark} Client {} connected from {address}", client.number);
         if self.stop.is_set() {
@@ -144,22 +145,10 @@ impl Reception<'_> {
         if self.pool.is_busy() {
             self.evict_longest_silent();
         }
-        let (serve, served) = (Arc::clone(&self.serve), Arc::clone(&client));
-        if let Err(error) = self.pool.execute(move || serve(&served), Duration::from_secs(1)) {
+        if let Err(error) = self.pool.execute(Arc::clone(&client), Duration::from_secs(1)) {
             self.refuse(&client, format_args!("busy, try again later ({error})"));
         }
         Ok(())
-    }
-
-    fn add(&self, socket: Socket) -> Arc<Client> {
-        let mut clients = lock(&self.clients);
-        let free = clients.iter().position(|client| client.strong_count() == 0).unwrap_or(clients.len());
-        let settled = AtomicBool::new(false);
-        let client = Arc::new(Client { number: free + 1, socket, arrived: Instant::now(), settled });
-        // In the free place, or behind all others.
-        let end = clients.len().min(free + 1);
-        clients.splice(free..end, [Arc::downgrade(&client)]);
-        client
     }
 
     fn clients(&self) -> Vec<Arc<Client>> {
@@ -186,12 +175,10 @@ impl Reception<'_> {
 
 /// Makes the `accept` of a listener of our own return: connects to it, at loopback where its address is no single one.
 fn wake(listener: &TcpListener) {
-    let Ok(own) = listener.local_addr() else { return };
-    let places = [own.ip(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    let _ = places.into_iter().any(|place| {
-        let mut address = own;
-        address.set_ip(place);
-        TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_ok()
+    let Ok(mut own) = listener.local_addr() else { return };
+    let _ = [own.ip(), Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].into_iter().any(|place| {
+        own.set_ip(place);
+        TcpStream::connect_timeout(&own, Duration::from_millis(100)).is_ok()
     });
     // Loopback may be down. Linux, unlike others, lets `accept` return because of this.
     #[cfg(any(feature = "keepalive", feature = "peer"))]

@@ -174,10 +174,10 @@ fn listen(place: Option<&Place>, host: Option<IpAddr>) -> io::Result<(Vec<TcpLis
 
 /// Dials addresses as they become due, each on a worker of its own, which stays with whom it meets.
 fn dial(node: &Arc<Node>) {
-    let pool = Pool::new("dial", MEMBERS + DIALS);
+    let dialling = Arc::clone(node);
+    let pool = Pool::new("dial", MEMBERS + DIALS, move |address| meet::dial(&dialling, address));
     while let Some(address) = node.next_dial() {
-        let dialling = Arc::clone(node);
-        if pool.execute(move || meet::dial(&dialling, address), PATIENCE).is_err() {
+        if pool.execute(address, PATIENCE).is_err() {
             lock(&node.dials).failed(address, chance(), Instant::now());
         }
     }
