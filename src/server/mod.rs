@@ -56,7 +56,7 @@ struct House {
 /// Panics when `sessions` is 0: nobody could ever chat.
 pub fn run(listeners: &[TcpListener], sessions: usize, limits: Limits, stop: &Stop) {
     assert!(sessions > 0, "a server without a session serves nobody");
-    let house = House { sessions, limits, lobby: Mutex::new(Lobby::new(sessions)), stop: stop.clone() };
+    let house = Arc::new(House { sessions, limits, lobby: Mutex::new(Lobby::new(sessions)), stop: stop.clone() });
     // A worker for every seat and every handshake: no seated client ever waits for one.
     let workers = sessions * 2 + limits.handshakes;
     info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");

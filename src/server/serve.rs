@@ -20,7 +20,7 @@ const FULL: &str = "the chat is full, try again later";
 ///
 /// # Errors
 /// It was lost before it had a seat.
-pub(super) fn serve(house: &House, client: &Arc<Client>) -> io::Result<()> {
+pub(super) fn serve(house: &Arc<House>, client: &Arc<Client>) -> io::Result<()> {
     let Client { number, socket, .. } = &**client;
     let mut arrival = Arrival::new(Instant::now(), house.limits.nickname);
     let mut step = Step::Say(PROMPT.to_owned());

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
-use std::{io, iter, mem, thread};
+use std::{io, iter, mem, ptr, thread};
 
 use log::{info, warn};
 
@@ -41,6 +41,7 @@ struct Guest {
 
 /// One conversation, from its first guest on.
 pub(super) struct Session {
+    house: Arc<House>,
     /// What log lines about it end in: its number, when there can be several.
     label: String,
     first: Arc<Guest>,
@@ -52,6 +53,33 @@ pub(super) struct Session {
     is_cut: AtomicBool,
 }
 
+/// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
+pub(super) fn stay(house: &Arc<House>, client: &Arc<Client>, nickname: Nickname, words: &[u8]) -> Result<(), NoSeat> {
+    let (client, title) = (Arc::clone(client), format!("Client {} ({nickname})", client.number));
+    let (seated, said, left) = (Instant::now(), AtomicU64::new(0), Stop::default());
+    let guest = &Arc::new(Guest { client, nickname, title, seated, said, left });
+    let mut lobby = lock(&house.lobby);
+    let session = &lobby.take_seat(&guest.nickname, |number| {
+        let label = if house.sessions > 1 { format!(" (session {number})") } else { String::new() };
+        let (second, kept, is_cut) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
+        Arc::new(Session { house: Arc::clone(house), label, first: Arc::clone(guest), second, kept, is_cut })
+    })?;
+    // Before the lobby is open again: a companion comes behind the one that waits.
+    let kept = lock(&session.kept);
+    drop(lobby);
+    guest.client.settle();
+    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{}", guest.client.number, guest.nickname, session.label);
+    let talked = catch_unwind(AssertUnwindSafe(|| {
+        guest.client.socket.limit_reads(None)?;
+        session.tell(guest, kept)?;
+        session.say(guest, words);
+        relay(&guest.client.socket, |words| session.say(guest, words), || session.is_cut() || house.stop.is_set())
+    }));
+    // Why, the panic itself has said on standard error.
+    session.leave(guest, talked.unwrap_or_else(|_| Err(io::Error::other("its worker panicked"))));
+    Ok(())
+}
+
 impl Session {
     /// Whom a guest talks with. The first has nobody before the two are introduced.
     fn companion(&self, guest: &Arc<Guest>) -> Option<&Arc<Guest>> {
@@ -61,51 +89,13 @@ impl Session {
     fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
     }
-}
 
-/// A guest's place in a session.
-struct Seat<'a> {
-    house: &'a House,
-    session: &'a Arc<Session>,
-    guest: &'a Arc<Guest>,
-}
-
-/// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
-pub(super) fn stay(house: &House, client: &Arc<Client>, nickname: Nickname, words: &[u8]) -> Result<(), NoSeat> {
-    let (client, title) = (Arc::clone(client), format!("Client {} ({nickname})", client.number));
-    let (seated, said, left) = (Instant::now(), AtomicU64::new(0), Stop::default());
-    let guest = &Arc::new(Guest { client, nickname, title, seated, said, left });
-    let mut lobby = lock(&house.lobby);
-    let session = &lobby.take_seat(&guest.nickname, |number| {
-        let label = if house.sessions > 1 { format!(" (session {number})") } else { String::new() };
-        let (second, kept, is_cut) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
-        Arc::new(Session { label, first: Arc::clone(guest), second, kept, is_cut })
-    })?;
-    let seat = Seat { house, session, guest };
-    // Before the lobby is open again: a companion comes behind the one that waits.
-    let kept = lock(&session.kept);
-    drop(lobby);
-    guest.client.settle();
-    info!(target: LOG_TARGET, "👤 Client {} nickname: {}{}", guest.client.number, guest.nickname, session.label);
-    let talked = catch_unwind(AssertUnwindSafe(|| {
-        guest.client.socket.limit_reads(None)?;
-        seat.tell(kept)?;
-        seat.say(words);
-        relay(&guest.client.socket, |words| seat.say(words), || session.is_cut() || house.stop.is_set())
-    }));
-    // Why, the panic itself has said on standard error.
-    seat.leave(talked.unwrap_or_else(|_| Err(io::Error::other("its worker panicked"))));
-    Ok(())
-}
-
-impl Seat<'_> {
     /// The first of a pair hears that it has to wait. The second is introduced, and hears what the first has said so far.
-    fn tell(&self, mut kept: MutexGuard<'_, Vec<u8>>) -> io::Result<()> {
-        let Self { session, guest, .. } = self;
-        let Some(first) = session.companion(guest) else {
+    fn tell(&self, guest: &Arc<Guest>, mut kept: MutexGuard<'_, Vec<u8>>) -> io::Result<()> {
+        let Some(first) = self.companion(guest) else {
             return guest.client.socket.send(format!("{WAITING}\n").as_bytes());
         };
-        info!(target: LOG_TARGET, "💬 Chat session started{}", session.label);
+        info!(target: LOG_TARGET, "💬 Chat session started{}", self.label);
         for guest in [first, guest] {
             guest.client.socket.expect_answers();
         }
@@ -114,30 +104,29 @@ impl Seat<'_> {
         let words = [connected_to(&first.nickname).as_bytes(), &mem::take(&mut *kept)].concat();
         let told = guest.client.socket.send(&words);
         // From here on the first's words go straight to the second.
-        let _ = session.second.set(Arc::clone(guest));
+        let _ = self.second.set(Arc::clone(guest));
         told
     }
 
     /// Passes on what the guest says; what it says before its companion comes is kept.
-    fn say(&self, words: &[u8]) {
-        let Self { house, session, guest } = self;
+    fn say(&self, guest: &Arc<Guest>, words: &[u8]) {
         guest.said.fetch_add(words.len() as u64, Ordering::Relaxed);
-        let mut kept = lock(&session.kept);
-        if let Some(companion) = session.companion(guest) {
+        let mut kept = lock(&self.kept);
+        if let Some(companion) = self.companion(guest) {
             drop(kept);
             companion.client.socket.send(words).unwrap_or_else(|error| self.lose(companion, &error));
         } else {
             kept.extend_from_slice(words);
-            let is_full = kept.len() >= house.limits.kept;
+            let is_full = kept.len() >= self.house.limits.kept;
             drop(kept);
-            while is_full && session.companion(guest).is_none() && !house.stop.wait_for(LOOK_FOR_COMPANION) {}
+            while is_full && self.companion(guest).is_none() && !self.house.stop.wait_for(LOOK_FOR_COMPANION) {}
         }
     }
 
     /// A connection is lost: neither can go on. Who has left already is not lost as well, and at a stop nobody is.
     fn lose(&self, who: &Guest, error: &io::Error) {
-        let Session { label, first, second, is_cut, .. } = &**self.session;
-        if self.house.stop.is_set() || is_cut.swap(true, Ordering::Relaxed) {
+        let Self { house, label, first, second, is_cut, .. } = self;
+        if house.stop.is_set() || is_cut.swap(true, Ordering::Relaxed) {
             return;
         }
         iter::once(first).chain(second.get()).for_each(|guest| guest.client.socket.stop_reading());
@@ -147,28 +136,27 @@ impl Seat<'_> {
     }
 
     /// Gives the seat up: what the companion, and the log, hear of the guest's last word. The last of two ends the session.
-    fn leave(&self, talked: io::Result<()>) {
-        let Self { house, session, guest } = self;
-        lock(&house.lobby).leave(|waiting| Arc::ptr_eq(waiting, session));
+    fn leave(&self, guest: &Arc<Guest>, talked: io::Result<()>) {
+        lock(&self.house.lobby).leave(|waiting| ptr::eq(&**waiting, self));
         // Who came before that is introduced once this is free.
-        drop(lock(&session.kept));
-        let (companion, is_stopping) = (session.companion(guest), house.stop.is_set());
+        drop(lock(&self.kept));
+        let (companion, is_stopping) = (self.companion(guest), self.house.stop.is_set());
         match talked {
             Err(error) => self.lose(guest, &error),
             Ok(()) if companion.is_none() && is_stopping => guest.client.socket.send_away(&refusal(STOPPING)),
-            Ok(()) if session.is_cut() => {}
+            Ok(()) if self.is_cut() => {}
             Ok(()) => {
                 if let Some(companion) = companion {
                     companion.client.socket.finish_sending();
                 }
                 if !is_stopping {
-                    info!(target: LOG_TARGET, "👋 {} left{}", guest.title, session.label);
+                    info!(target: LOG_TARGET, "👋 {} left{}", guest.title, self.label);
                 }
             }
         }
-        let (Some(companion), Some(second)) = (companion, session.second.get()) else { return };
+        let (Some(companion), Some(second)) = (companion, self.second.get()) else { return };
         // Held, because one of the two has to be the last.
-        let one_by_one = lock(&session.kept);
+        let one_by_one = lock(&self.kept);
         let is_last = companion.left.is_set();
         guest.left.trigger();
         drop(one_by_one);
@@ -183,19 +171,18 @@ impl Seat<'_> {
     }
 
     fn end_session(&self, second: &Guest) {
-        let Self { house, session, .. } = self;
         let lasted = second.seated.elapsed().as_secs();
         let lasted = format!("{}:{:02}:{:02}", lasted / 3600, lasted / 60 % 60, lasted % 60);
         let said = |guest: &Guest| format!("{} bytes from {}", guest.said.load(Ordering::Relaxed), guest.nickname);
-        let (first, label) = (&*session.first, &session.label);
+        let (first, label) = (&*self.first, &self.label);
         let [said, answered] = [first, second].map(said);
         let who = format!("{} and {}", first.nickname, second.nickname);
         info!(target: LOG_TARGET, "🏁 Chat session ended: {who}, {lasted}, {said}, {answered}{label}");
-        lock(&house.lobby).end_session();
-        if !house.stop.is_set() {
+        lock(&self.house.lobby).end_session();
+        if !self.house.stop.is_set() {
             info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
         }
-        if session.is_cut() {
+        if self.is_cut() {
             thread::sleep(UNDER_WAY);
         } else {
             [first, second].iter().for_each(|guest| guest.client.socket.close_in_order());
