@@ -84,19 +84,20 @@ pub(crate) fn run(
         let accept = |listener| (listener, scope.spawn(move || reception.accept(listener)));
         let accepting: Vec<_> = listeners.iter().map(accept).collect();
         stop.wait_for(FOREVER);
-        reception.clients().iter().for_each(|client| client.socket.stop_reading());
-        if !reception.pool.is_done_within(FAREWELL) {
-            for client in reception.clients() {
-                client.socket.close_in_order();
-                client.socket.shut();
-            }
-        }
         for (listener, thread) in accepting {
             while !thread.is_finished() {
                 wake(listener);
             }
         }
     });
+    // Nobody comes any more.
+    reception.clients().iter().for_each(|client| client.socket.stop_reading());
+    if !reception.pool.is_done_within(FAREWELL) {
+        for client in reception.clients() {
+            client.socket.close_in_order();
+            client.socket.shut();
+        }
+    }
 }
 
 impl Reception<'_> {
@@ -138,10 +139,6 @@ impl Reception<'_> {
         drop(clients);
         let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
         info!(target: self.log_target, "{mark} Client {} connected from {address}", client.number);
-        if self.stop.is_set() {
-            // It came too late for the farewell.
-            client.socket.stop_reading();
-        }
         if self.pool.is_busy() {
             self.evict_longest_silent();
         }

@@ -58,6 +58,7 @@ pub fn refusal(reason: impl std::fmt::Display) -> String {
 }
 
 /// The reason in the line that sends somebody away; `None` when it is another line.
+#[cfg(feature = "peer")]
 #[must_use]
 pub fn chat_refused(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(CHAT_REFUSED.as_bytes())
