@@ -3,6 +3,7 @@
 //! A job is taken only when a worker is free for it, so jobs may wait for one another without ever waiting for the pool.
 //! Threads are started when they are needed and end when they had nothing to do for a second. What a job is, is not its business.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -33,7 +34,7 @@ struct Shared<Job> {
 }
 
 struct State<Job> {
-    queue: Vec<Job>,
+    queue: VecDeque<Job>,
     /// Jobs queued or running, and the threads that are there for them: at least as many, so no job waits in the queue.
     jobs: usize,
     workers: usize,
@@ -48,7 +49,7 @@ impl<Job: Send + 'static> Pool<Job> {
     #[must_use]
     pub fn new(name: &'static str, size: usize, work: impl Fn(Job) + Send + Sync + 'static) -> Self {
         assert!(size > 0, "a pool needs a thread");
-        let state = Mutex::new(State { queue: Vec::new(), jobs: 0, workers: 0, closed: false });
+        let state = Mutex::new(State { queue: VecDeque::new(), jobs: 0, workers: 0, closed: false });
         let shared = Shared { work: Box::new(work), state, queued: Condvar::new(), done: Condvar::new() };
         Self { name, size, shared: Arc::new(shared) }
     }
@@ -68,7 +69,7 @@ impl<Job: Send + 'static> Pool<Job> {
             state.workers += 1;
         }
         state.jobs += 1;
-        state.queue.push(job);
+        state.queue.push_back(job);
         drop(state);
         self.shared.queued.notify_one();
         Ok(())
@@ -107,7 +108,7 @@ impl<Job> Shared<Job> {
         let mut state = lock(&self.state);
         loop {
             state = wait_while(&self.queued, state, IDLE, is_idle);
-            let Some(job) = state.queue.pop() else { break };
+            let Some(job) = state.queue.pop_front() else { break };
             drop(state);
             if catch_unwind(AssertUnwindSafe(|| (self.work)(job))).is_err() {
                 // Where and why, the panic itself has said on standard error.
