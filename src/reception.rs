@@ -27,6 +27,7 @@ pub(crate) struct Client {
     pub(crate) socket: Socket,
     arrived: Instant,
     settled: AtomicBool,
+    evicted: AtomicBool,
 }
 
 impl Client {
@@ -39,6 +40,7 @@ impl Client {
         while !words.contains(&b'\n') && words.len() <= protocol::HANDSHAKE_LINE {
             let left = deadline.saturating_duration_since(Instant::now());
             let reason = match self.socket.limit_reads(Some(left)).and_then(|()| self.socket.read(&mut buffer)) {
+                Ok([]) if self.is_evicted() => "busy, too many are connecting; try again",
                 Err(error) if crate::net::is_timeout(&error) => "too slow, an answer was expected",
                 Ok([]) | Err(_) => return None,
                 Ok(more) => {
@@ -55,6 +57,11 @@ impl Client {
     /// It has said who it is, and no longer gives way to others.
     pub(crate) fn settle(&self) {
         self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has to give way to newcomers.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Relaxed)
     }
 }
 
@@ -131,10 +138,10 @@ impl Reception<'_> {
         socket.limit_stalls(self.stalled)?;
         let mut clients = lock(&self.clients);
         let free = clients.iter().position(|client| client.strong_count() == 0).unwrap_or(clients.len());
-        let (number, arrived, settled) = (free + 1, Instant::now(), AtomicBool::new(false));
-        let client = Arc::new(Client { number, socket, arrived, settled });
+        let [settled, evicted] = [false; 2].map(AtomicBool::new);
+        let client = Arc::new(Client { number: free + 1, socket, arrived: Instant::now(), settled, evicted });
         // In the free place, or behind all others.
-        let end = clients.len().min(number);
+        let end = clients.len().min(free + 1);
         clients.splice(free..end, [Arc::downgrade(&client)]);
         drop(clients);
         let mark = if client.number.is_multiple_of(2) { "🟣" } else { "🔵" };
@@ -143,7 +150,9 @@ impl Reception<'_> {
             self.evict_longest_silent();
         }
         if let Err(error) = self.pool.execute(Arc::clone(&client), Duration::from_secs(1)) {
-            self.refuse(&client, format_args!("busy, try again later ({error})"));
+            warn!(target: self.log_target, "⛔ Client {} refused: {error}", client.number);
+            // One short line into an empty send buffer: this cannot block.
+            let _ = client.socket.send(protocol::refusal("busy, try again later").as_bytes());
         }
         Ok(())
     }
@@ -155,18 +164,11 @@ impl Reception<'_> {
     /// The one that has been longest without saying who it is gives way.
     fn evict_longest_silent(&self) {
         let clients = self.clients();
-        let silent = clients.iter().filter(|client| !client.settled.load(Ordering::Relaxed));
+        let silent = clients.iter().filter(|client| !client.settled.load(Ordering::Relaxed) && !client.is_evicted());
         if let Some(longest) = silent.min_by_key(|client| client.arrived) {
-            longest.settle();
-            self.refuse(longest, "busy, too many are connecting; try again");
+            longest.evicted.store(true, Ordering::Relaxed);
             longest.socket.stop_reading();
         }
-    }
-
-    fn refuse(&self, client: &Client, reason: impl std::fmt::Display) {
-        warn!(target: self.log_target, "⛔ Client {} refused: {reason}", client.number);
-        // One short line into an empty send buffer: this cannot block.
-        let _ = client.socket.send(protocol::refusal(reason).as_bytes());
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn serve(house: &Arc<House>, client: &Arc<Client>) -> io::Result<()> 
                 socket.limit_reads(Some(limit))?;
                 match socket.read(&mut buffer) {
                     Ok([]) if house.stop.is_set() => break refusal(STOPPING),
+                    Ok([]) if client.is_evicted() => break refusal("busy, too many are connecting; try again"),
                     Ok([]) => {
                         info!(target: LOG_TARGET, "👋 Client {number} left");
                         return Ok(());
