@@ -7,7 +7,6 @@ const OTHERS: u64 = 32;
 
 /// Raises the limit of open files so that `clients` can be connected at once, as far as the system allows.
 /// When it allows less, returns what to raise.
-#[must_use]
 pub fn raise_descriptors(clients: usize) -> Option<String> {
     let needed = clients as u64 + OTHERS;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;

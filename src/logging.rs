@@ -27,7 +27,6 @@ static ZONE: std::sync::LazyLock<jiff::tz::TimeZone> = std::sync::LazyLock::new(
 
 /// A moment in the time of day here, as `2026-10-15 15:45:22`.
 #[cfg(feature = "local-time")]
-#[must_use]
 pub fn local_time(moment: std::time::SystemTime) -> String {
     // Moments thousands of years away are beyond the calendar, and not worth an error.
     let moment = jiff::Timestamp::try_from(moment).unwrap_or_default();

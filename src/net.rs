@@ -17,7 +17,6 @@ const LAST_READS: usize = 1024;
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// `HOST:PORT` as people write it, an IPv6 address in brackets.
-#[must_use]
 pub fn place(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
@@ -97,7 +96,6 @@ pub fn connect_to(address: SocketAddr, limit: Duration) -> io::Result<Socket> {
 }
 
 /// Whether a read or write ran out of its time: `WouldBlock` on Unix, `TimedOut` on Windows.
-#[must_use]
 pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
@@ -216,7 +214,6 @@ impl Socket {
     }
 
     /// What has broken the connection since its end of stream was read.
-    #[must_use]
     pub fn error(&self) -> Option<io::Error> {
         self.0.take_error().unwrap_or_else(Some)
     }

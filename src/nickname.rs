@@ -42,7 +42,6 @@ impl Nickname {
 
     /// Whether a person would take the two for the same: compared without regard to case and to U+FE0F, which asks for a
     /// colourful emoji.
-    #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         let [one, other] = [self, other].map(|name| name.0.to_lowercase().replace('\u{fe0f}', ""));
         one == other

@@ -46,7 +46,6 @@ impl<Job: Send + 'static> Pool<Job> {
     ///
     /// # Panics
     /// Panics when `size` is 0: no job would ever run.
-    #[must_use]
     pub fn new(name: &'static str, size: usize, work: impl Fn(Job) + Send + Sync + 'static) -> Self {
         assert!(size > 0, "a pool needs a thread");
         let state = Mutex::new(State { queue: VecDeque::new(), jobs: 0, workers: 0, closed: false });
@@ -76,13 +75,11 @@ impl<Job: Send + 'static> Pool<Job> {
     }
 
     /// Whether no worker is free for one more job.
-    #[must_use]
     pub fn is_busy(&self) -> bool {
         lock(&self.shared.state).jobs >= self.size
     }
 
     /// Waits at most `limit` until no job is left, and tells whether that is so.
-    #[must_use]
     pub fn is_done_within(&self, limit: Duration) -> bool {
         self.wait(limit, |state| state.jobs > 0).jobs == 0
     }

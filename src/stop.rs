@@ -12,16 +12,15 @@ use crate::sync::{lock, wait_while};
 pub struct Stop(Arc<(AtomicBool, Mutex<()>, Condvar)>);
 
 impl Stop {
-    /// Sets the flag and wakes all who wait for it.
-    pub fn trigger(&self) {
+    /// Sets the flag, wakes all who wait for it, and tells whether it is set for the first time.
+    pub fn trigger(&self) -> bool {
         let (flag, mutex, changed) = &*self.0;
         let _guard = lock(mutex);
-        flag.store(true, Ordering::Relaxed);
         changed.notify_all();
+        !flag.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the flag is set.
-    #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.0.load(Ordering::Relaxed)
     }

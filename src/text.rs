@@ -24,7 +24,6 @@ fn is_harmless(c: char) -> bool {
 
 /// A foreign text as it may be shown: bytes that are not UTF-8 become U+FFFD, what could drive a terminal
 /// becomes a visible escape such as `\u{1b}`.
-#[must_use]
 pub fn printable(bytes: &[u8]) -> String {
     let mut safe = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {
@@ -38,7 +37,6 @@ pub fn printable(bytes: &[u8]) -> String {
 }
 
 /// One's own text as it may be sent: control characters other than tab are dropped.
-#[must_use]
 pub fn sendable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().filter(|&c| c == '\t' || !c.is_control()).collect()
 }

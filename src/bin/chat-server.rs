@@ -43,7 +43,7 @@ fn run(Arguments { host, port, sessions }: Arguments) -> io::Result<()> {
     }
     let stop = Stop::default();
     let stopping = stop.clone();
-    stop::on_signal(move || stopping.trigger(), || ())?;
+    stop::on_signal(move || _ = stopping.trigger(), || ())?;
     let (listeners, port) = net::listen(&host, port)?;
     info!(target: LOG_TARGET, "🚀 Chat server started on {}", net::place(&host, port));
     server::run(&listeners, sessions, limits, &stop);

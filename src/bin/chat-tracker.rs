@@ -52,7 +52,7 @@ fn run(Arguments { host, port, members }: Arguments) -> io::Result<()> {
     }
     let stop = Stop::default();
     let stopping = stop.clone();
-    stop::on_signal(move || stopping.trigger(), || ())?;
+    stop::on_signal(move || _ = stopping.trigger(), || ())?;
     let (listeners, port) = net::listen(&host, port)?;
     info!(target: LOG_TARGET, "🚀 Chat tracker started on {}", net::place(&host, port));
     tracker::run(&listeners, members, &stop);

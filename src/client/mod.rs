@@ -103,7 +103,7 @@ impl Chat {
     /// A person may try another nickname, unless it was given on the command line.
     fn nickname_refused(&self, reason: &str) -> Result<(), End> {
         let refused = format!("Nickname refused: {reason}");
-        if self.nickname.is_some() || !self.screen.is_terminal() {
+        if self.nickname.is_some() || !self.screen.is_terminal {
             return Err(End::Failed(refused));
         }
         self.status("🚫", &refused)
@@ -111,7 +111,7 @@ impl Chat {
 
     /// Returns the companion when it was the one to end the chat.
     fn wait_for_end(&self, ends: &Receiver<End>) -> Result<Option<Nickname>, String> {
-        let (mut companion, mut input_ended) = (None, self.screen.is_terminal());
+        let (mut companion, mut input_ended) = (None, self.screen.is_terminal);
         // A companion that says no more may still listen: what standard input has at hand is sent.
         while companion.is_none() || !input_ended {
             let steps = self.steps.load(Ordering::Relaxed);

@@ -48,7 +48,7 @@ pub(super) fn receive(chat: &Chat, turn: &Sender<Turn>) -> Result<End, End> {
 
 /// Everything until there is a companion. What it has said already is in the lines.
 fn meet(chat: &Chat, turn: &Sender<Turn>, lines: &mut Lines, buffer: &mut [u8]) -> Result<Nickname, End> {
-    if chat.screen.is_terminal() {
+    if chat.screen.is_terminal {
         chat.show(format!("🔌 Connected to chat server at {}\nType /exit to quit\n\n", chat.place).as_bytes())?;
     }
     let (mut asked, mut limit) = (false, Some(FIRST_WORD));
@@ -96,7 +96,7 @@ fn meet(chat: &Chat, turn: &Sender<Turn>, lines: &mut Lines, buffer: &mut [u8]) 
 fn show_lines(chat: &Chat, lines: &mut Lines) -> Result<(), End> {
     let mut text = Vec::new();
     while let Some(line) = lines.next_line() {
-        if chat.screen.is_terminal() {
+        if chat.screen.is_terminal {
             text.extend(format!("💬 Companion: {}\n", printable(line.text)).bytes());
         } else {
             text.extend(line.text);

@@ -29,7 +29,7 @@ pub(super) fn send(chat: &Chat, mut keyboard: Keyboard, turns: &Receiver<Turn>) 
         turn = next_turn()?;
     }
     let end = talk(chat, &mut keyboard)?;
-    let is_person = chat.screen.is_terminal();
+    let is_person = chat.screen.is_terminal;
     // The server would take a script's end for leaving as long as there is no companion, and what it said would be lost.
     while !is_person && turn != Turn::MayEnd {
         turn = next_turn()?;
@@ -50,7 +50,7 @@ fn ask_nickname(chat: &Chat, keyboard: &mut Keyboard) -> Result<Nickname, End> {
                 Ok(nickname) => return Ok(nickname),
                 Err(reason) => chat.nickname_refused(reason)?,
             },
-            Typed::End if !chat.screen.is_terminal() => {
+            Typed::End if !chat.screen.is_terminal => {
                 let advice = "No nickname: give one with --nick, or as the first line of standard input";
                 return Err(End::Failed(advice.to_owned()));
             }

@@ -60,7 +60,7 @@ pub(super) fn converse(node: &Node, id: Id, link: &Link, replaced: Option<&Link>
             drop(wait_while(&node.changed, lock(&node.mesh), SILENCE, |_| !replaced.is_over()));
         }
         node.status("🤝", &format!("{} is here", presence.label));
-        if namesakes.len() > 1 && node.screen.is_terminal() {
+        if namesakes.len() > 1 && node.screen.is_terminal {
             node.status("👥", &format!("These have the same name: {}", namesakes.join(", ")));
         }
         node.changed.notify_all();

@@ -109,7 +109,7 @@ pub struct Settings {
 pub fn run(settings: Settings) -> io::Result<()> {
     let (listeners, port) = listen(settings.listen.as_ref(), settings.host)?;
     let (keyboard, screen) = terminal::open()?;
-    if settings.wait.is_some() && screen.is_terminal() {
+    if settings.wait.is_some() && screen.is_terminal {
         return Err(io::Error::other("--wait is for scripts, and standard input is a terminal: leave it out"));
     }
     let (leave, signalled, closing) = (Stop::default(), Stop::default(), screen.clone());
@@ -123,7 +123,7 @@ pub fn run(settings: Settings) -> io::Result<()> {
     let Settings { name, room, .. } = settings;
     let node = Arc::new(Node::new(name, room, port, screen, leave));
     node.status("🔌", &format!("{} in the room {}, reachable at port {port}", node.name, node.room));
-    if node.screen.is_terminal() {
+    if node.screen.is_terminal {
         node.show(b"Type /exit to quit, /help for more\n\n");
     }
     let (leaving, welcoming) = (Stop::default(), Arc::clone(&node));
@@ -145,12 +145,12 @@ pub fn run(settings: Settings) -> io::Result<()> {
     }
     let dialler = Arc::clone(&node);
     thread::spawn(move || dial(&dialler));
-    let wait = settings.wait.unwrap_or(usize::from(!node.screen.is_terminal()));
+    let wait = settings.wait.unwrap_or(usize::from(!node.screen.is_terminal));
     let talker = Arc::clone(&node);
     thread::spawn(move || type_and_leave(&talker, keyboard, wait));
 
     node.leave.wait_for(FOREVER);
-    let hurry = signalled.is_set() || node.screen.is_terminal();
+    let hurry = signalled.is_set() || node.screen.is_terminal;
     let behind = leave_all(&node, hurry);
     node.screen.close();
     leaving.trigger();

@@ -101,7 +101,7 @@ impl Node {
 
     /// One message as this screen shows it, with the time at which it arrived.
     pub(super) fn line(&self, mark: &str, who: &str, text: &[u8]) -> Vec<u8> {
-        if self.screen.is_terminal() {
+        if self.screen.is_terminal {
             let now = local_time(SystemTime::now());
             let minute = now.get(11..16).unwrap_or_default();
             format!("{mark} {minute} {who}: {}\n", printable(text)).into_bytes()

@@ -22,7 +22,7 @@ Anything else is sent to everybody when you press Enter.
 
 /// Sends what is typed until that ends. The first line waits until so many others are there.
 pub(super) fn talk(node: &Node, keyboard: &mut Keyboard, wait: usize) -> io::Result<()> {
-    let is_terminal = node.screen.is_terminal();
+    let is_terminal = node.screen.is_terminal;
     let (mut waiting, mut alone) = (wait > 0, false);
     loop {
         let message = match keyboard.next(ASK_MESSAGE)? {

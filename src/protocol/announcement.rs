@@ -27,7 +27,6 @@ pub struct Announcement {
 
 impl Announcement {
     /// What a datagram says; `None` when it is no announcement.
-    #[must_use]
     pub fn parse(datagram: &[u8]) -> Option<Self> {
         let ([magic, version, id, port], room) = words(datagram);
         if magic != b"p2p-chat" || version != b"1" || datagram.len() > ANNOUNCEMENT {

@@ -28,7 +28,6 @@ pub struct Arrival {
 
 impl Arrival {
     /// A client that came at `now` and may take as long as `allowed`, in total, to give a nickname.
-    #[must_use]
     pub fn new(now: Instant, allowed: Duration) -> Self {
         Self { lines: Lines::new(HANDSHAKE_LINE), refusals: 0, deadline: now + allowed }
     }

@@ -20,7 +20,6 @@ pub struct Lines {
 impl Lines {
     /// # Panics
     /// Panics when `limit` is below 4, the length of the longest UTF-8 character.
-    #[must_use]
     pub fn new(limit: usize) -> Self {
         assert!(limit >= 4, "a piece must have room for one character");
         Self { limit, buffer: Vec::new(), start: 0 }
@@ -56,7 +55,6 @@ impl Lines {
     }
 
     /// What was received behind the last line that was taken.
-    #[must_use]
     pub fn rest(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }

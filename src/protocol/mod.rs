@@ -52,20 +52,17 @@ const NICKNAME_REFUSED: &str = "Nickname refused: ";
 const CHAT_REFUSED: &str = "Chat refused: ";
 
 /// The line that tells a client why it is sent away.
-#[must_use]
 pub fn refusal(reason: impl std::fmt::Display) -> String {
     format!("{CHAT_REFUSED}{reason}\n")
 }
 
 /// The reason in the line that sends somebody away; `None` when it is another line.
 #[cfg(feature = "peer")]
-#[must_use]
 pub fn chat_refused(line: &[u8]) -> Option<&[u8]> {
     line.strip_prefix(CHAT_REFUSED.as_bytes())
 }
 
 /// The line that completes a pair.
-#[must_use]
 pub fn connected_to(companion: &crate::nickname::Nickname) -> String {
     format!("{CONNECTED}{companion}\n")
 }

@@ -121,7 +121,6 @@ pub enum PeerLine {
 
 impl PeerLine {
     /// What the line means; `None` when it means nothing here.
-    #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         let (verb, rest) = word(line);
         let end = rest.is_empty();
@@ -158,7 +157,6 @@ impl PeerLine {
     }
 
     /// The line with its LF.
-    #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (head, text): (String, &[u8]) = match self {
             Self::Hello(hello) => (hello.to_string(), b""),

@@ -35,7 +35,6 @@ pub enum TrackerLine {
 
 impl TrackerLine {
     /// What the line means; `None` when it means nothing here.
-    #[must_use]
     pub fn parse(line: &[u8]) -> Option<Self> {
         if let Some(reason) = chat_refused(line) {
             return Some(Self::Refused(reason.to_vec()));

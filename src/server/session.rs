@@ -1,7 +1,7 @@
 //! One conversation: a seat, waiting for a companion, meeting it, relaying, and what becomes of it all.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use std::{io, iter, mem, ptr, thread};
@@ -50,7 +50,7 @@ pub(super) struct Session {
     /// What the first says before. Held while a guest is told where it is, so that it never speaks, nor is met, in between.
     kept: Mutex<Vec<u8>>,
     /// A connection was lost: neither can go on.
-    is_cut: AtomicBool,
+    cut: Stop,
 }
 
 /// Takes a seat, and stays until the chat is over. `words` are the beginning of what the client has to say.
@@ -61,8 +61,8 @@ pub(super) fn stay(house: &Arc<House>, client: &Arc<Client>, nickname: Nickname,
     let mut lobby = lock(&house.lobby);
     let session = &lobby.take_seat(&guest.nickname, |number| {
         let label = if house.sessions > 1 { format!(" (session {number})") } else { String::new() };
-        let (second, kept, is_cut) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
-        Arc::new(Session { house: Arc::clone(house), label, first: Arc::clone(guest), second, kept, is_cut })
+        let (second, kept, cut) = (OnceLock::new(), Mutex::default(), Stop::default());
+        Arc::new(Session { house: Arc::clone(house), label, first: Arc::clone(guest), second, kept, cut })
     })?;
     // Before the lobby is open again: a companion comes behind the one that waits.
     let kept = lock(&session.kept);
@@ -73,7 +73,7 @@ pub(super) fn stay(house: &Arc<House>, client: &Arc<Client>, nickname: Nickname,
         guest.client.socket.limit_reads(None)?;
         session.tell(guest, kept)?;
         session.say(guest, words);
-        relay(&guest.client.socket, |words| session.say(guest, words), || session.is_cut() || house.stop.is_set())
+        relay(&guest.client.socket, |words| session.say(guest, words), || session.cut.is_set() || house.stop.is_set())
     }));
     // Why, the panic itself has said on standard error.
     session.leave(guest, talked.unwrap_or_else(|_| Err(io::Error::other("its worker panicked"))));
@@ -84,10 +84,6 @@ impl Session {
     /// Whom a guest talks with. The first has nobody before the two are introduced.
     fn companion(&self, guest: &Arc<Guest>) -> Option<&Arc<Guest>> {
         if Arc::ptr_eq(guest, &self.first) { self.second.get() } else { Some(&self.first) }
-    }
-
-    fn is_cut(&self) -> bool {
-        self.is_cut.load(Ordering::Relaxed)
     }
 
     /// The first of a pair hears that it has to wait. The second is introduced, and hears what the first has said so far.
@@ -125,8 +121,8 @@ impl Session {
 
     /// A connection is lost: neither can go on. Who has left already is not lost as well, and at a stop nobody is.
     fn lose(&self, who: &Guest, error: &io::Error) {
-        let Self { house, label, first, second, is_cut, .. } = self;
-        if house.stop.is_set() || is_cut.swap(true, Ordering::Relaxed) {
+        let Self { house, label, first, second, cut, .. } = self;
+        if house.stop.is_set() || !cut.trigger() {
             return;
         }
         iter::once(first).chain(second.get()).for_each(|guest| guest.client.socket.stop_reading());
@@ -144,7 +140,7 @@ impl Session {
         match talked {
             Err(error) => self.lose(guest, &error),
             Ok(()) if companion.is_none() && is_stopping => guest.client.socket.send_away(&refusal(STOPPING)),
-            Ok(()) if self.is_cut() => {}
+            Ok(()) if self.cut.is_set() => {}
             Ok(()) => {
                 if let Some(companion) = companion {
                     companion.client.socket.finish_sending();
@@ -182,7 +178,7 @@ impl Session {
         if !self.house.stop.is_set() {
             info!(target: LOG_TARGET, "🟢 Waiting for 2 clients to connect...");
         }
-        if self.is_cut() {
+        if self.cut.is_set() {
             thread::sleep(UNDER_WAY);
         } else {
             [first, second].iter().for_each(|guest| guest.client.socket.close_in_order());

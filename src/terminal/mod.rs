@@ -105,7 +105,6 @@ impl Keyboard {
     }
 
     /// Whether the next line is here already, so that [`Self::next`] will not wait.
-    #[must_use]
     pub fn has_more(&self) -> bool {
         self.lines.rest().contains(&b'\n')
     }
@@ -115,16 +114,11 @@ impl Keyboard {
 #[derive(Clone)]
 pub struct Screen {
     terminal: Arc<dyn Terminal>,
-    is_terminal: bool,
+    /// Whether a person sits before it. Otherwise nothing is decorated.
+    pub(crate) is_terminal: bool,
 }
 
 impl Screen {
-    /// Whether a person sits before it. Otherwise nothing is decorated.
-    #[must_use]
-    pub fn is_terminal(&self) -> bool {
-        self.is_terminal
-    }
-
     /// Shows whole lines, each with its LF, above what is being typed. Blocks while the terminal does not take them.
     ///
     /// # Errors

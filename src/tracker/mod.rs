@@ -34,7 +34,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 const STALLED: Duration = Duration::from_millis(200);
 
 /// How many connections a tracker for so many members may have at once.
-#[must_use]
 pub fn connections(members: usize) -> usize {
     members + HANDSHAKES
 }
