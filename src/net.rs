@@ -12,8 +12,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A write that makes no progress is looked at this many times before its time is up.
 const LOOKS: u32 = 6;
 
-/// How much of what somebody who is sent away still sends is read, in reads of 1 KiB, and for how long.
-const LAST_READS: usize = 1024;
+/// How long what somebody who is sent away still sends is read.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// `HOST:PORT` as people write it, an IPv6 address in brackets.
@@ -187,6 +186,7 @@ impl Socket {
         let mut looks = LOOKS;
         while !bytes.is_empty() {
             match (&self.0).write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(sent) => (bytes, looks) = (bytes.get(sent..).unwrap_or_default(), LOOKS),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if !is_timeout(&error) => return Err(error),
@@ -218,19 +218,26 @@ impl Socket {
         self.0.take_error().unwrap_or_else(Some)
     }
 
-    /// Sends the last words and waits until the other side has closed, or has sent too much, or a second is over:
+    /// Sends the last words and waits until the other side has closed, or a second is over:
     /// closing with unread input would be a reset, and the last words lost.
     pub fn send_away(&self, words: &str) {
-        let deadline = Instant::now() + LAST_WAIT;
         if self.send(words.as_bytes()).is_err() {
             return;
         }
         self.finish_sending();
-        let mut buffer = [0; 1024];
-        for _ in 0..LAST_READS {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok([_, ..]) = self.limit_reads(Some(left)).and_then(|()| self.read(&mut buffer)) else { return };
+        self.drain(LAST_WAIT);
+    }
+
+    /// Reads, and forgets, what the other side still says, until it has closed or for as long as `limit`. Returns whether it has.
+    pub fn drain(&self, limit: Duration) -> bool {
+        let (deadline, mut buffer) = (Instant::now() + limit, [0; 1024]);
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.limit_reads(Some(left)).and_then(|()| self.read(&mut buffer)) {
+                Ok([_, ..]) => {}
+                end => return end.is_ok(),
+            }
         }
+        false
     }
 }
 

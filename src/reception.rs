@@ -116,7 +116,8 @@ impl Reception<'_> {
                 _ if self.stop.is_set() => return,
                 // An error says that the client is gone already.
                 Ok((stream, address)) => drop(self.admit(stream, address)),
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                // These are about one client, and say nothing about the next (accept(2)).
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::PermissionDenied) => {}
                 Err(error) => {
                     // Out of descriptors, most likely: whoever has not said who it is gives one back, all others go on.
                     if complained.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {

@@ -22,6 +22,23 @@ fn write_until_stuck(mut stream: &TcpStream, patience: Duration) -> ErrorKind {
 
 /// How an abnormal end of the companion arrives.
 #[track_caller]
+#[test]
+fn who_answers_somebody_who_has_left_still_hears_all_that_was_said() {
+    let server = Server::start();
+    let (mut nick1, mut nick2) = pair(server.port(), "Nick1", "Nick2");
+    nick1.send("x".repeat(200_000));
+    nick1.finish();
+    drop(nick1);
+    server.wait_for_log("👋 Client 1 (Nick1) left");
+    // The answer meets a closed connection, and the next line is told so; Nick2 reads only after that.
+    nick2.send("one\n");
+    assert!(!server.has_logged_within("🏁", Duration::from_secs(2)), "expected Nick2 to be left in peace for a while");
+    nick2.send("two\n");
+    assert!(!server.has_logged_within("🏁", Duration::from_secs(1)), "expected Nick2 to be left in peace for a while");
+    let (came, end) = nick2.rest();
+    assert_eq!((came.len(), end), (200_000, End::Orderly), "(bytes that came, how it ended)");
+}
+
 fn expect_broken(client: &mut Plain) {
     let (came, end) = client.rest();
     let expected = if cfg!(feature = "keepalive") { End::Reset } else { End::Orderly };
@@ -150,7 +167,7 @@ fn what_was_said_before_the_connection_was_lost_still_arrives() {
 }
 
 #[test]
-fn a_reset_by_a_client_that_had_finished_ends_the_chat_at_once() {
+fn a_reset_by_a_client_that_had_finished_ends_the_chat() {
     let server = Server::start();
     let (mut nick1, mut nick2) = pair(server.port(), "Nick1", "Nick2");
     nick1.send("that is all\n");
@@ -159,7 +176,7 @@ fn a_reset_by_a_client_that_had_finished_ends_the_chat_at_once() {
     nick2.expect_end();
     nick2.send("never read\n");
     nick1.reset();
-    // Nick2 says nothing more; the server notices all the same, and the seats become free.
+    // Nick2 says nothing more; the server notices all the same, and after five seconds the seats become free.
     server.wait_for_log("🏁 Chat session ended: Nick1 and Nick2");
     server.wait_for_logs(2, "🟢 Waiting for 2 clients");
     pair(server.port(), "Next1", "Next2");

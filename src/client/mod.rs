@@ -77,7 +77,8 @@ pub fn run(host: &str, port: u16, nickname: Option<Nickname>) -> Result<(), Box<
     stop::on_signal(move || drop(signalled.send(End::Leave)), move || closing.close())?;
 
     let chat = Arc::new(Chat { place, socket, screen, nickname, steps: AtomicU64::new(0) });
-    let (turn, turns) = mpsc::channel();
+    // A server that says the same again and again waits for the writer.
+    let (turn, turns) = mpsc::sync_channel(8);
     let (reader, reader_ended, writer) = (Arc::clone(&chat), ended.clone(), Arc::clone(&chat));
     thread::spawn(move || reader_ended.send(receive::receive(&reader, &turn).unwrap_or_else(|end| end)));
     thread::spawn(move || ended.send(send::send(&writer, keyboard, &turns).unwrap_or_else(|end| end)));

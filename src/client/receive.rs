@@ -1,6 +1,6 @@
 //! The reader thread: the socket to the screen.
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use log::debug;
@@ -27,7 +27,7 @@ pub(super) enum Turn {
 }
 
 /// Receives until the stream ends.
-pub(super) fn receive(chat: &Chat, turn: &Sender<Turn>) -> Result<End, End> {
+pub(super) fn receive(chat: &Chat, turn: &SyncSender<Turn>) -> Result<End, End> {
     let mut lines = Lines::new(MESSAGE_PIECE);
     let mut buffer = vec![0; MESSAGE_PIECE];
     let companion = meet(chat, turn, &mut lines, &mut buffer)?;
@@ -47,7 +47,7 @@ pub(super) fn receive(chat: &Chat, turn: &Sender<Turn>) -> Result<End, End> {
 }
 
 /// Everything until there is a companion. What it has said already is in the lines.
-fn meet(chat: &Chat, turn: &Sender<Turn>, lines: &mut Lines, buffer: &mut [u8]) -> Result<Nickname, End> {
+fn meet(chat: &Chat, turn: &SyncSender<Turn>, lines: &mut Lines, buffer: &mut [u8]) -> Result<Nickname, End> {
     if chat.screen.is_terminal {
         chat.show(format!("🔌 Connected to chat server at {}\nType /exit to quit\n\n", chat.place).as_bytes())?;
     }

@@ -1,6 +1,6 @@
 //! The client's side of joining a server: what the server has said so far.
 
-use super::{CHAT_REFUSED, CONNECTED, Lines, NICKNAME_REFUSED, PROMPT, WAITING};
+use super::{CHAT_REFUSED, CONNECTED, HANDSHAKE_LINE, Lines, NICKNAME_REFUSED, PROMPT, WAITING};
 use crate::nickname::Nickname;
 use crate::text::printable;
 
@@ -35,7 +35,9 @@ impl Said {
             return Some(strange(rest));
         }
         let line = lines.next_line()?;
-        let behind = |start: &str| line.text.strip_prefix(start.as_bytes()).filter(|_| line.ended);
+        let behind = |start: &str| {
+            line.text.strip_prefix(start.as_bytes()).filter(|_| line.ended && line.text.len() <= HANDSHAKE_LINE)
+        };
         Some(if let Some(reason) = behind(CHAT_REFUSED) {
             Self::ChatRefused(shown(reason))
         } else if let Some(reason) = behind(NICKNAME_REFUSED) {
@@ -62,7 +64,6 @@ fn strange(bytes: &[u8]) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::HANDSHAKE_LINE;
     use proptest::prelude::*;
 
     /// All that was said, when the bytes arrive one by one.

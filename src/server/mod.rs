@@ -31,7 +31,8 @@ pub struct Limits {
     pub stalled: Duration,
     /// How many clients may be asked for their nickname at once; beyond it, the longest-silent give way.
     pub handshakes: usize,
-    /// How much is kept of what a client says before its companion comes, in bytes; then it is not read any further.
+    /// How much is kept of what a client says before its companion comes, in bytes; then it is not read any further. One read
+    /// may bring as much again.
     pub kept: usize,
 }
 

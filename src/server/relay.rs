@@ -29,7 +29,7 @@ pub(super) fn relay(from: &Socket, pass_on: impl Fn(&[u8]), is_over: impl Fn() -
             Err(error) if size > SMALLEST && is_timeout(&error) => 0,
             Err(error) => return Err(error),
         };
-        small_reads = if length <= SMALLEST { small_reads + 1 } else { 0 };
+        small_reads = if size > SMALLEST && length <= SMALLEST { small_reads + 1 } else { 0 };
         let next = next_size(size, length, small_reads);
         if next != size {
             buffer = vec![0; next];

@@ -20,6 +20,9 @@ use crate::sync::lock;
 /// A lost connection is passed on as a reset, which would overtake words that are still under way: they get this long.
 const UNDER_WAY: Duration = Duration::from_millis(200);
 
+/// How long a guest may hear what its companion said that has left and is gone; what it says itself nobody hears any more.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// How often a connection whose stream has ended is looked at: a reset of it wakes nobody.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -70,8 +73,8 @@ pub(super) fn stay(house: &Arc<House>, client: &Arc<Client>, nickname: Nickname,
     guest.client.settle();
     info!(target: LOG_TARGET, "👤 Client {} nickname: {}{}", guest.client.number, guest.nickname, session.label);
     let talked = catch_unwind(AssertUnwindSafe(|| {
-        guest.client.socket.limit_reads(None)?;
         session.tell(guest, kept)?;
+        guest.client.socket.limit_reads(None)?;
         session.say(guest, words);
         relay(&guest.client.socket, |words| session.say(guest, words), || session.cut.is_set() || house.stop.is_set())
     }));
@@ -110,12 +113,22 @@ impl Session {
         let mut kept = lock(&self.kept);
         if let Some(companion) = self.companion(guest) {
             drop(kept);
-            companion.client.socket.send(words).unwrap_or_else(|error| self.lose(companion, &error));
+            match companion.client.socket.send(words) {
+                // What it said before it left may be under way: a guest that has heard it ends by itself.
+                Err(_) if companion.left.is_set() => {
+                    if !guest.client.socket.drain(LAST_WORDS) {
+                        self.cut.trigger();
+                    }
+                }
+                Err(error) => self.lose(companion, &error),
+                Ok(()) => {}
+            }
         } else {
             kept.extend_from_slice(words);
             let is_full = kept.len() >= self.house.limits.kept;
             drop(kept);
-            while is_full && self.companion(guest).is_none() && !self.house.stop.wait_for(LOOK_FOR_COMPANION) {}
+            let is_gone = || guest.client.socket.error().is_some() || self.house.stop.wait_for(LOOK_FOR_COMPANION);
+            while is_full && self.companion(guest).is_none() && !is_gone() {}
         }
     }
 
@@ -160,7 +173,9 @@ impl Session {
             return self.end_session(second);
         }
         while !companion.left.wait_for(LOOK) {
-            if let Some(error) = guest.client.socket.error() {
+            if let Some(error) = guest.client.socket.error()
+                && !companion.left.wait_for(LAST_WORDS)
+            {
                 self.lose(guest, &error);
             }
         }

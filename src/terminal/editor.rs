@@ -54,6 +54,8 @@ struct State {
     /// The editor has asked about highlighting since it last drew its prompt.
     asked: bool,
     printer: Box<dyn ExternalPrinter + Send>,
+    /// Who reads lines, and must not wait for itself.
+    typist: Option<thread::ThreadId>,
     /// How the terminal was found.
     found: Termios,
 }
@@ -70,7 +72,9 @@ impl Gate {
     fn settled(&self, limit: Duration) -> MutexGuard<'_, State> {
         let (state, changed) = &*self.0;
         wait_while(changed, lock(state), limit, |state| {
-            !state.closed && (state.under_way.is_some() || state.editing && !state.ready)
+            !state.closed
+                && (state.editing || state.typist != Some(thread::current().id()))
+                && (state.under_way.is_some() || state.editing && !state.ready)
         })
     }
 }
@@ -82,8 +86,16 @@ impl Edited {
         let config = Config::builder().auto_add_history(true).color_mode(ColorMode::Forced).build();
         let mut editor = Editor::with_config(config).map_err(io::Error::other)?;
         let printer = Box::new(editor.create_external_printer().map_err(io::Error::other)?);
-        let state =
-            State { closed: false, editing: false, ready: false, under_way: None, asked: false, printer, found };
+        let state = State {
+            closed: false,
+            editing: false,
+            ready: false,
+            under_way: None,
+            asked: false,
+            printer,
+            typist: None,
+            found,
+        };
         let gate = Gate(Arc::new((Mutex::new(state), Condvar::new())));
         editor.set_helper(Some(gate.clone()));
         Ok(Self { editor: Mutex::new(editor), gate })
@@ -96,7 +108,7 @@ impl super::Terminal for Edited {
         if state.closed {
             return Ok(false);
         }
-        state.editing = true;
+        (state.editing, state.typist) = (true, Some(thread::current().id()));
         drop(state);
         let read = lock(&self.editor).readline(prompt);
         self.gate.change(|state| {

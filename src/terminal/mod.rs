@@ -30,7 +30,7 @@ pub fn open() -> io::Result<(Keyboard, Screen)> {
         _ => Arc::new(simple::Simple { is_terminal, asked: Mutex::default() }),
     };
     let screen = Screen { terminal, is_terminal };
-    Ok((Keyboard { screen: screen.clone(), lines: Lines::new(MESSAGE_PIECE), begins: true }, screen))
+    Ok((Keyboard { screen: screen.clone(), lines: Lines::new(MESSAGE_PIECE), begins: true, ended: false }, screen))
 }
 
 /// Terminals that cannot move the cursor, by the names that termcap and line editors know.
@@ -73,6 +73,7 @@ pub struct Keyboard {
     lines: Lines,
     /// A line begins, and not one more piece of it.
     begins: bool,
+    ended: bool,
 }
 
 impl Keyboard {
@@ -94,11 +95,12 @@ impl Keyboard {
                     _ => Typed::Text(text.chars().skip(usize::from(is_command)).chain(ended.then_some('\n')).collect()),
                 });
             }
-            if !self.screen.terminal.read(prompt, &mut self.lines)? {
-                if self.lines.rest().is_empty() {
-                    return Ok(Typed::End);
-                }
-                // The last line may lack its end.
+            if self.ended {
+                return Ok(Typed::End);
+            }
+            self.ended = !self.screen.terminal.read(prompt, &mut self.lines)?;
+            // The last line may lack its end.
+            if self.ended && !self.lines.rest().is_empty() {
                 self.lines.push(b"\n");
             }
         }

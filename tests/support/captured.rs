@@ -60,6 +60,11 @@ impl Captured {
         }
     }
 
+    /// Whether the text comes within this time.
+    pub(crate) fn comes_within(&self, text: &str, limit: Duration) -> bool {
+        self.until(limit, |bytes, _| String::from_utf8_lossy(bytes).contains(text).then_some(())).is_ok()
+    }
+
     /// Everything so far, as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&lock(&self.shared.0).bytes).into_owned()

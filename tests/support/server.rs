@@ -54,6 +54,11 @@ impl Server {
         self.log.wait_for_line(1, text)
     }
 
+    /// Whether it logs this text within the time.
+    pub(crate) fn has_logged_within(&self, text: &str, limit: std::time::Duration) -> bool {
+        self.log.comes_within(text, limit)
+    }
+
     /// Waits for the line that has this text for the `count`th time.
     #[track_caller]
     pub(crate) fn wait_for_logs(&self, count: usize, text: &str) -> String {
