@@ -140,3 +140,26 @@ fn a_terminal_behind_a_script_is_protected_too() {
     terminal.wait_for_row("the end");
     expect_harmless(&terminal);
 }
+
+#[cfg(feature = "line-editor")]
+#[test]
+fn help_is_given_while_the_companion_floods_and_what_comes_later_is_shown() {
+    let server = Server::start();
+    let mut companion = Plain::waiting(server.port(), "Nick2");
+    let terminal = Terminal::client(server.port()).start().answering("Nick1");
+    companion.expect("Connected to Nick1\n");
+    terminal.wait_for_last_row("👉 Your message:");
+    // Each command comes while messages do.
+    for round in 0..20 {
+        for number in 0..100 {
+            companion.send(format!("{round} {number}\n"));
+        }
+        terminal.enter("/help");
+    }
+    companion.send("the end\n");
+    terminal.wait_for_row("💬 Companion: the end");
+    terminal.wait_for_last_row("👉 Your message:");
+    let raw = String::from_utf8_lossy(&terminal.screen.raw()).into_owned();
+    let helped = raw.matches("Anything else is sent to your companion").count();
+    assert_eq!(helped, 20, "(how often help came, how often it was asked for)");
+}
