@@ -109,6 +109,8 @@ impl Session {
 
     /// Passes on what the guest says; what it says before its companion comes is kept.
     fn say(&self, guest: &Arc<Guest>, words: &[u8]) {
+        #[cfg(test)]
+        assert_ne!(words, b"panic\n", "on purpose");
         guest.said.fetch_add(words.len() as u64, Ordering::Relaxed);
         let mut kept = lock(&self.kept);
         if let Some(companion) = self.companion(guest) {
@@ -198,5 +200,63 @@ impl Session {
         } else {
             [first, second].iter().for_each(|guest| guest.client.socket.close_in_order());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::server::{Limits, run};
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A client that has a seat, as soon as there is one.
+    fn join(port: u16, name: &str) -> BufReader<TcpStream> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let mut client = BufReader::new(TcpStream::connect(("127.0.0.1", port)).unwrap());
+            client.get_ref().set_read_timeout(Some(LIMIT)).unwrap();
+            let (_, mut heard) = (writeln!(client.get_ref(), "{name}"), String::new());
+            if client.read_line(&mut heard).is_ok() && !heard.contains("Chat refused") {
+                return client;
+            }
+            assert!(Instant::now() < deadline, "expected a free seat for {name}, heard: {heard}");
+        }
+    }
+
+    fn expect_end(mut client: BufReader<TcpStream>) {
+        let kind = io::copy(&mut client, &mut io::sink()).map_err(|error| error.kind());
+        assert_ne!(kind, Err(ErrorKind::WouldBlock), "expected an end");
+    }
+
+    /// Stops the server with the value, also when the test fails.
+    struct Stopping<'a>(&'a Stop);
+
+    impl Drop for Stopping<'_> {
+        fn drop(&mut self) {
+            self.0.trigger();
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_its_own_chat_and_the_seats_are_free() {
+        let (listeners, port) = crate::net::listen("127.0.0.1", 0).unwrap();
+        let stop = &Stop::default();
+        thread::scope(|scope| {
+            scope.spawn(move || run(&listeners, 1, Limits::default(), stop));
+            let _stopping = Stopping(stop);
+            let alone = join(port, "alone");
+            alone.get_ref().write_all(b"panic\n").unwrap();
+            expect_end(alone);
+            for speaker in [0, 1] {
+                let two = ["first", "second"].map(|name| join(port, name));
+                two[speaker].get_ref().write_all(b"panic\n").unwrap();
+                two.into_iter().for_each(expect_end);
+            }
+            drop(["next", "last"].map(|name| join(port, name)));
+        });
     }
 }
